@@ -278,21 +278,22 @@ impl Node {
             if open.is_some_and(|open| is_closed(&open.receipt))
                 && let Some(open) = self.market.receipts.open.remove(key)
             {
-                closed.push((*key, open.receipt));
+                let close = joined(&open.receipt);
+                closed.push((*key, open.receipt, close));
             }
         }
         let counted: Vec<LoopId> = closed
             .iter()
-            .filter(|(_, receipt)| counts(receipt))
-            .filter_map(|(_, receipt)| Some(receipt.bid.peek().ok()?.agent))
+            .filter(|(_, receipt, close)| counts(receipt, close))
+            .filter_map(|(_, receipt, _)| Some(receipt.bid.peek().ok()?.agent))
             .collect();
-        for (key, receipt) in closed {
+        for (key, receipt, close) in closed {
             let by_agent = |bid: Bid| counted.contains(&bid.agent);
-            if !counts(&receipt) && receipt.bid.peek().is_ok_and(by_agent) {
+            if !counts(&receipt, &close) && receipt.bid.peek().is_ok_and(by_agent) {
                 self.market.receipts.kept.remove(&key);
                 self.delete(Table::Bids, &row(key));
             } else {
-                tell(&receipt);
+                tell(&receipt, close);
             }
         }
     }
@@ -356,33 +357,37 @@ fn is_closed(receipt: &Receipt) -> bool {
 }
 
 /// Says so where the close proves that the bid was wronged.
-fn tell(receipt: &Receipt) {
+fn tell(receipt: &Receipt, close: Result<Closed, CloseError>) {
     let bid = receipt.bid.digest();
-    match stands(receipt) {
+    match close.and_then(|close| stands(receipt, &close)) {
         Ok(()) => tracing::debug!(%bid, "a close ranks this realm's bid by the rule"),
         Err(error) => tracing::warn!(%bid, %error, "a close proves a wrong ranking"),
     }
 }
 
 /// Whether the bid is among those that counted.
-fn counts(receipt: &Receipt) -> bool {
-    joined(receipt).is_ok_and(|closed| closed.digests.contains(&receipt.bid.digest()))
+fn counts(receipt: &Receipt, close: &Result<Closed, CloseError>) -> bool {
+    let bid = receipt.bid.digest();
+    close
+        .as_ref()
+        .is_ok_and(|close| close.digests.contains(&bid))
 }
 
+/// The end of the broadcast. To hash all bids that counted is most of a bidder's work in a large one: it is
+/// joined once.
 fn joined(receipt: &Receipt) -> Result<Closed, CloseError> {
     let pages = receipt.close.iter().map(|page| cbor::decode(page));
     let pages: Result<Vec<Close>, CborError> = pages.collect();
     Closed::join(&pages.map_err(|_| CloseError::Pages)?)
 }
 
-fn stands(receipt: &Receipt) -> Result<(), CloseError> {
-    let closed = joined(receipt)?;
+fn stands(receipt: &Receipt, close: &Closed) -> Result<(), CloseError> {
     let read = (receipt.announcement.peek(), receipt.bid.peek());
     let (Ok(announcement), Ok(bid)) = read else {
         return Err(CloseError::Pages);
     };
     let digest = receipt.bid.digest();
-    let standing = closed.stands(&announcement, &bid, digest, receipt.awarded);
+    let standing = close.stands(&announcement, &bid, digest, receipt.awarded);
     standing.map(|_| ())
 }
 
