@@ -290,6 +290,7 @@ impl Node {
                 Timer::Admission(link) => self.cut_stranger(link),
                 Timer::Unsent(link) => self.send_unsent(link),
                 Timer::Redial(target) => self.redial(&target),
+                Timer::Resolve(scope) => self.send_question(&scope),
                 Timer::Attempt(call) => self.attempt_is_over(call),
                 Timer::Accept(run) => self.accept(run),
                 Timer::Stream(run) => self.show_elsewhere(run),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_crypto::VerifiedChain;
+use realm_crypto::{Letter, VerifiedChain};
 use realm_policy::{Action, Resource};
 use realm_protocol::{
     CallId, Digest, FailureCode, Header, Kind, Place, Scope, Tick, cbor, limits,
@@ -12,11 +12,13 @@ use realm_protocol::{
 
 use crate::{
     CallFailure, ControlId, Node, Refusal, Refused, Response, deliver::Pending,
-    state::StoredRevocations,
+    state::StoredRevocations, timers::Timer,
 };
 
 /// How long one resolution may take, milliseconds.
 const RESOLVE_MS: u64 = 10_000;
+/// After how long its question goes again, milliseconds: it or its answer may have been lost.
+const ASK_AGAIN_MS: u64 = 2_000;
 
 /// Who wants to know.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,8 +46,7 @@ impl Asker {
 /// A question who is at a place.
 #[derive(Debug)]
 pub(crate) struct Resolution {
-    /// Digest of the question's header.
-    question: Digest,
+    question: Letter,
     askers: Vec<Asker>,
 }
 
@@ -64,7 +65,7 @@ impl Node {
         if !under_way.askers.contains(&asker) {
             under_way.askers.push(asker);
         }
-        let (question, pending) = (under_way.question, Pending::Resolve(scope.clone()));
+        let (question, pending) = (under_way.question.digest(), Pending::Resolve(scope.clone()));
         if longer && self.waiting.insert(question, until, pending).is_err() {
             self.resolve_failed(&scope, &too_many_open());
         }
@@ -84,15 +85,28 @@ impl Node {
             let failure = CallFailure::new(FailureCode::BadCertificate, "cannot sign");
             return self.unresolved(asker, &failure);
         };
-        let (question, pending) = (letter.digest(), Pending::Resolve(scope.clone()));
+        let (digest, pending) = (letter.digest(), Pending::Resolve(scope.clone()));
         let until = self.now.tick.plus(asker.patience_ms());
-        if self.waiting.insert(question, until, pending).is_err() {
+        if self.waiting.insert(digest, until, pending).is_err() {
             return self.unresolved(asker, &too_many_open());
         }
-        let askers = vec![asker];
-        self.resolving
-            .insert(scope, Resolution { question, askers });
-        self.launch(letter);
+        let resolution = Resolution {
+            question: letter,
+            askers: vec![asker],
+        };
+        self.resolving.insert(scope.clone(), resolution);
+        self.send_question(&scope);
+    }
+
+    /// Sends a question, also again while nobody has answered it.
+    pub(crate) fn send_question(&mut self, scope: &Scope) {
+        let Some(under_way) = self.resolving.get(scope) else {
+            return;
+        };
+        let question = under_way.question.clone();
+        let again = self.now.tick.plus(ASK_AGAIN_MS);
+        self.timers.set(Timer::Resolve(scope.clone()), again);
+        self.launch(question);
     }
 
     pub(crate) fn resolve_failed(&mut self, scope: &Scope, failure: &CallFailure) {
@@ -113,6 +127,7 @@ impl Node {
     /// Ends a resolution, and gives who asked for it.
     fn askers_of(&mut self, scope: &Scope) -> Vec<Asker> {
         let ended = self.resolving.remove(scope);
+        self.timers.cancel(&Timer::Resolve(scope.clone()));
         ended.map_or_else(Vec::new, |ended| ended.askers)
     }
 

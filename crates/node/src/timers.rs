@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_protocol::{CallId, Label, RunId, Tick};
+use realm_protocol::{CallId, Label, RunId, Scope, Tick};
 use realm_router::LinkId;
 
 use crate::{LookId, state::Target};
@@ -20,6 +20,8 @@ pub(crate) enum Timer {
     Admission(LinkId),
     /// It is time to dial a parent or peer again.
     Redial(Target),
+    /// Who is at a place has not been answered.
+    Resolve(Scope),
     /// An attempt of a call has had its time.
     Attempt(CallId),
     /// A run has taken so long that those who wait elsewhere are told so.

@@ -9,6 +9,14 @@ const CHILDREN: Levels = Levels {
     across: 0,
 };
 
+const EVERYBODY: Reach = Reach {
+    down: 4,
+    up: 4,
+    across: 5,
+    realms: Vec::new(),
+    besides: None,
+};
+
 impl Market {
     /// Announces something.
     pub(super) fn announce(&mut self) {
@@ -112,9 +120,29 @@ impl Market {
                 compare("verdict");
                 asked.aggregation.threshold = Some(1_000_000);
                 asked.rule.awards = 6;
+                if asked.aggregation.strategy == Strategy::Consensus {
+                    Self::ask_many(asked);
+                }
             }
             _ => {}
         }
+    }
+
+    /// Makes it likely that several do the work.
+    fn ask_many(asked: &mut BroadcastAsked) {
+        asked.loop_id = "see".parse().expect("a loop id");
+        asked.capabilities.clear();
+        asked.realms.clear();
+        asked.reach = EVERYBODY;
+        asked.budget = Budget::default();
+        asked.limits.price = Some(1_000_000);
+        asked.limits.confidence = None;
+        asked.rule.min_bids = 3;
+        asked.rule.max_bids = 100;
+        asked.rule.early = None;
+        asked.rule.per_realm = None;
+        asked.aggregation.waiting = Waiting::All;
+        asked.execution_ms = 30_000;
     }
 
     fn broadcast(&mut self, host: HostId, input: Value) -> BroadcastAsked {
@@ -200,14 +228,8 @@ impl Market {
                 besides: (!realms.is_empty() && below(2) == 0).then_some(CHILDREN),
             },
             realms: realms.clone(),
-            wider: (below(3) == 0).then(|| Wider {
-                reach: Reach {
-                    down: 4,
-                    up: 4,
-                    across: 5,
-                    realms: Vec::new(),
-                    besides: None,
-                },
+            wider: (below(3) == 0).then_some(Wider {
+                reach: EVERYBODY,
                 realms,
             }),
             limits: BidLimits {

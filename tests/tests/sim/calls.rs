@@ -1,7 +1,7 @@
 //! Calls up, down and across, answered or failed with a reason, in time.
 
 use realm_node::{ContractsOf, Request, Response};
-use realm_protocol::{FailureCode, journal::Status};
+use realm_protocol::{FailureCode, Kind, journal::Status};
 use realm_tests::{Loops, Tree, World, invariants};
 use serde_json::json;
 
@@ -126,6 +126,24 @@ fn a_call_outlives_a_short_break_of_its_way() {
     };
     assert_eq!(paid.result, Ok(json!({"done": {"n": 1}})));
     assert_eq!(world.effects.len(), 1);
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_question_who_is_at_a_place_goes_again_if_it_or_its_answer_gets_lost() {
+    let mut world = World::new(61);
+    let acme = world.found("acme");
+    let health = world.child(acme, "health");
+    world.child(acme, "billing");
+    world.run_for(1_000);
+
+    world.mute(health, acme, Kind::Resolve, 1);
+    world.mute(acme, health, Kind::Resolved, 1);
+    let asked = world.elapsed_ms();
+    let call = world.call(health, "echo@acme/billing", json!({}));
+    assert_eq!(call.result, Ok(json!({})));
+    let took = world.elapsed_ms() - asked;
+    assert!((4_000..5_000).contains(&took), "{took} ms");
     invariants::check(&mut world);
 }
 
