@@ -1,5 +1,7 @@
 //! What realms remember of each other: bounded, in order, and not forgotten by a restore.
 
+use std::collections::BTreeSet;
+
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng as _;
 use realm_crypto::{Outgoing, write_clear};
@@ -47,11 +49,23 @@ wire_map! {
     }
 }
 
+/// What a realm has revoked, as written down at a host.
+pub(super) fn revoked(world: &World, at: HostId, of: HostId) -> BTreeSet<u64> {
+    let stored = list(world, at, of).map(|row| stored_list(&row).1);
+    let serials = stored.map(|stored| stored.list.peek().unwrap().serials);
+    serials.into_iter().flatten().collect()
+}
+
+/// The version of a stored list, and the list.
+fn stored_list(row: &[u8]) -> (Blob, StoredList) {
+    let [version, stored] = cbor::decode::<Vec<Blob>>(row).unwrap().try_into().unwrap();
+    (version, cbor::decode(&stored).unwrap())
+}
+
 /// Fills a realm's store with lists like one that it holds, of realms that nobody has heard of.
 fn add_lists(world: &mut World, at: HostId, like: HostId, count: u32) {
     let row = list(world, at, like).unwrap();
-    let [version, stored] = cbor::decode::<Vec<Blob>>(&row).unwrap().try_into().unwrap();
-    let stored: StoredList = cbor::decode(&stored).unwrap();
+    let (version, stored) = stored_list(&row);
     for number in 0..count {
         let mut realm = [0; 32];
         realm[..4].copy_from_slice(&number.to_be_bytes());
