@@ -26,7 +26,7 @@ use crate::{
 
 pub(crate) use devices::{Devices, NotBegun, Turn};
 pub(crate) use directories::{Asked, Directories, Member, Reading};
-pub(crate) use renewals::Renewals;
+pub(crate) use renewals::{Renewals, Writer};
 pub(crate) use sign_ins::{SignIns, digest};
 
 /// Letters of a token at least: what is shorter is guessed.

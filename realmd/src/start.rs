@@ -49,7 +49,7 @@ use crate::{
     logging::{self, LogLevel},
     notices::{self, Channels, Notices},
     notify::Notify,
-    people::{Devices, People, Renewals, SignIns},
+    people::{self, Devices, People, Renewals, SignIns},
     random, recover,
     secrets::{self, SecretReader},
     serve,
@@ -178,7 +178,7 @@ impl Starting {
         })?;
         let secrets = SecretReader::new(&self.home, self.credentials, Some(seal));
         let (handle, orders) = handle::channel();
-        let renewals = Arc::new(Renewals::written_by(handle.clone()));
+        let (renewals, writer) = Renewals::written_by(handle.clone(), clock);
         let known = People::of(&self.configured.config, &secrets, &renewals);
         let (people, known) = watch::channel(Arc::new(known));
         let sign_ins = Arc::new(SignIns::default());
@@ -254,6 +254,7 @@ impl Starting {
             tasks.http(listener, gate, Arc::clone(&daemon));
         }
         tasks.members(Arc::clone(&daemon));
+        tasks.renewals(writer);
         tasks.api(serve::Socket::new(socket, known), daemon);
         if in_force.borrow().config.containers.socket.is_some() {
             tasks.sweep(Arc::clone(&backends));
@@ -279,7 +280,6 @@ impl Starting {
             channels,
             level: self.level,
             handle: handle.clone(),
-            clock,
         };
         tasks.reload(reload, hangup);
         tasks.end(end, stop, self.notify.clone());
@@ -495,6 +495,11 @@ impl Tasks {
     fn members(&mut self, daemon: Arc<Daemon>) {
         self.set
             .spawn(upkeep::look_after_members(daemon, self.closed.clone()));
+    }
+
+    /// Writes down what people of a provider have left.
+    fn renewals(&mut self, writer: people::Writer) {
+        self.set.spawn(writer.run(self.closed.clone()));
     }
 
     fn retention(

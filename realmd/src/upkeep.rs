@@ -173,8 +173,6 @@ pub(crate) struct Reload {
     pub(crate) level: LogLevel,
     /// The loop, for advertised addresses.
     pub(crate) handle: Handle,
-    /// The clocks.
-    pub(crate) clock: Clock,
 }
 
 impl Reload {
@@ -253,7 +251,7 @@ impl Reload {
                 self.renewals.end(|_| true);
             }
         }
-        self.renewals.write(self.clock.now()).await;
+        self.renewals.write().await;
         if forgotten.is_err() {
             return;
         }

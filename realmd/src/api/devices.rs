@@ -103,7 +103,7 @@ pub(super) async fn ask(
     let token = digest(&signed_in.token);
     people
         .directories
-        .keep_sign_in(&name, token, until, now)
+        .keep_sign_in(&name, token, until, now.tick)
         .await;
     Ok(axum::Json(DeviceAnswer {
         signed_in: Some(signed_in),

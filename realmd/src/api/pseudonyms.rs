@@ -46,7 +46,7 @@ pub(super) async fn erase(
             daemon.sign_ins.end_all(&member);
             if member.from == Origin::Oidc {
                 daemon.renewals.erase(&member.name);
-                daemon.renewals.write(daemon.clock.now()).await;
+                daemon.renewals.write().await;
             }
         }
         let by = asker.name().to_owned();

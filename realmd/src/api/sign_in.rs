@@ -120,7 +120,7 @@ pub(super) async fn sign_out(
     let ended = shown.is_some_and(|shown| daemon.sign_ins.end(shown));
     if let Some(over) = shown.map(digest) {
         daemon.renewals.end(|token| *token == over);
-        daemon.renewals.write(daemon.clock.now()).await;
+        daemon.renewals.write().await;
     }
     if ended {
         let why = "signed out".to_owned();
@@ -216,7 +216,7 @@ fn typed(name: &str) -> String {
     format!("{name}@{}", Origin::Ldap)
 }
 
-async fn note(daemon: &Daemon, person: &str, what: SignInEnd) -> Result<(), Fail> {
+pub(super) async fn note(daemon: &Daemon, person: &str, what: SignInEnd) -> Result<(), Fail> {
     let person = person.to_owned();
     let note = Note::SignIn(SignInNote { person, what });
     carry_out(daemon, Asked::Note(note)).await

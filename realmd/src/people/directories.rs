@@ -264,7 +264,7 @@ impl Directories {
     }
 
     /// Keeps a sign-in at the provider over a restart.
-    pub(crate) async fn keep_sign_in(&self, name: &str, token: Digest, until: Tick, now: Now) {
+    pub(crate) async fn keep_sign_in(&self, name: &str, token: Digest, until: Tick, now: Tick) {
         if let Ok(members) = self.members() {
             members.keep(name, token, until, now).await;
         }

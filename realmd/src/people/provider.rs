@@ -98,10 +98,9 @@ impl Members {
     }
 
     /// Keeps a sign-in of somebody over a restart, with what they have left.
-    pub(crate) async fn keep(&self, name: &str, token: Digest, until: Tick, now: Now) {
-        self.renewals
-            .begin(&self.whose(name), token, until, now.tick);
-        self.renewals.write(now).await;
+    pub(crate) async fn keep(&self, name: &str, token: Digest, until: Tick, now: Tick) {
+        self.renewals.begin(&self.whose(name), token, until, now);
+        self.renewals.write().await;
     }
 
     async fn ask(&self, name: &str, now: Now) -> Result<Account, DirectoryError> {
@@ -121,7 +120,7 @@ impl Members {
                 let answer = provider.renew(&mut renewal, now).await;
                 if renewal != before {
                     renewals.renewed(&of, &place, &renewal);
-                    renewals.write(now).await;
+                    renewals.write().await;
                 }
                 (renewal, answer)
             })
@@ -131,7 +130,7 @@ impl Members {
             Ok(account) if account.name == name => Ok(account),
             Ok(_) | Err(DirectoryError::Refused) => {
                 self.renewals.forget(&whose, &held);
-                self.renewals.write(now).await;
+                self.renewals.write().await;
                 Err(DirectoryError::Refused)
             }
             Err(error) => Err(error),

@@ -9,22 +9,24 @@ use std::{
 };
 
 use realm_backends::{DirectoryError, Renewal, Secret};
-use realm_node::{Request, SignInsRow};
+use realm_node::SignInsRow;
 use realm_protocol::{
     Digest, Now, Tick, Timestamp,
     cbor::{self, Blob},
     wire_map,
 };
+use tokio::sync::watch;
 
 use super::{
     directories::Member,
     provider::Held,
     sign_ins::{OF_ONE, SignIns},
 };
-use crate::{
-    config::{OidcConfig, Origin},
-    handle::Handle,
-};
+use crate::config::{OidcConfig, Origin};
+
+mod writer;
+
+pub(crate) use writer::Writer;
 
 /// People who can be asked about; at the bound whoever's sign-in ends first is forgotten.
 const HELD: usize = 4096;
@@ -68,13 +70,13 @@ wire_map! {
 }
 
 /// What people have left. It outlives a change of the configuration.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Renewals {
     held: Mutex<All>,
-    /// Who writes it down; nobody in tests.
-    handle: Option<Handle>,
-    /// Rows are written one after the other, so that the last one stays.
-    writing: tokio::sync::Mutex<()>,
+    /// How often somebody has asked that it be written down.
+    asked: watch::Sender<u64>,
+    /// How many of these are on the disk.
+    written: watch::Receiver<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -105,14 +107,6 @@ impl Kept {
 }
 
 impl Renewals {
-    /// Nothing, which is written down from now on.
-    pub(crate) fn written_by(handle: Handle) -> Self {
-        Self {
-            handle: Some(handle),
-            ..Self::default()
-        }
-    }
-
     /// Takes up what the store has of the people of this provider. Nothing is good for longer than a sign-in of now.
     pub(crate) fn recover(
         &self,
@@ -252,20 +246,21 @@ impl Renewals {
         unwritten.extend(theirs.map(|(whose, _)| whose));
     }
 
-    /// Writes down what has changed, and waits until that is on the disk.
-    pub(crate) async fn write(&self, now: Now) {
-        let Some(handle) = &self.handle else {
-            return;
-        };
-        let _turn = self.writing.lock().await;
-        while let Some(row) = self.next_row(now) {
-            if handle.ask(Request::KeepSignIns(row)).await.is_err() {
-                return tracing::debug!("the realm is stopping");
-            }
+    /// Waits until what has changed is on the disk. The [`Writer`] does it, whoever stops waiting.
+    pub(crate) async fn write(&self) {
+        let mut turn = 0;
+        self.asked.send_modify(|asked| {
+            *asked = asked.saturating_add(1);
+            turn = *asked;
+        });
+        let mut written = self.written.clone();
+        if written.wait_for(|written| *written >= turn).await.is_err() {
+            tracing::debug!("the realm is stopping");
         }
     }
 
-    fn next_row(&self, now: Now) -> Option<SignInsRow> {
+    /// Whose row is to be written next, and what with.
+    fn next_row(&self, now: Now) -> Option<(Whose, SignInsRow)> {
         let mut all = self.all();
         let whose = all.unwritten.pop_first()?;
         let kept = all.kept.get(&whose);
@@ -298,7 +293,12 @@ impl Renewals {
             };
             (Blob::from(cbor::encode(&stored)), stored.until)
         });
-        Some(SignInsRow { key, value })
+        Some((whose, SignInsRow { key, value }))
+    }
+
+    /// A row is not on the disk after all.
+    fn not_written(&self, whose: Whose) {
+        self.all().unwritten.insert(whose);
     }
 
     fn all(&self) -> MutexGuard<'_, All> {
@@ -355,7 +355,7 @@ mod tests {
         all.hold(ann(), renewal, until, at(0).tick).unwrap();
         assert!(all.next_row(at(0)).is_none(), "nobody goes by it yet");
         all.begin(&ann(), digest("shown"), until, at(0).tick);
-        let row = all.next_row(at(0)).unwrap();
+        let (_, row) = all.next_row(at(0)).unwrap();
         let (row, until) = row.value.unwrap();
         assert_eq!(until, at(SESSION_MS).wall);
         (all, row.to_vec())
@@ -417,7 +417,8 @@ mod tests {
         all.renewed(&ann(), &Weak::new(), &renewal);
         assert!(all.next_row(at(1)).is_none(), "it is of an earlier sign-in");
         all.renewed(&ann(), &Arc::downgrade(&place), &renewal);
-        let (second, _) = all.next_row(at(1)).unwrap().value.unwrap();
+        let (_, next) = all.next_row(at(1)).unwrap();
+        let (second, _) = next.value.unwrap();
         let stored: StoredRenewal = cbor::decode(&second).unwrap();
         assert_eq!(&*stored.token, b"second".as_slice());
         assert!(*second != *row);
@@ -426,13 +427,13 @@ mod tests {
         all.next_row(at(1)).unwrap();
         for (token, stays) in [("shown", true), ("other", false)] {
             all.end(|it| *it == digest(token));
-            let row = all.next_row(at(2)).unwrap();
+            let (_, row) = all.next_row(at(2)).unwrap();
             assert_eq!(row.value.is_some(), stays);
         }
         // Whoever has signed out can be asked about until the end; nobody who was erased.
         assert!(all.of(&ann(), at(2).tick).is_some());
         all.erase("ann");
         assert!(all.of(&ann(), at(2).tick).is_none());
-        assert_eq!(all.next_row(at(2)).unwrap().value, None);
+        assert_eq!(all.next_row(at(2)).unwrap().1.value, None);
     }
 }
