@@ -4,7 +4,7 @@ use realm_client::{
     api::{EraseRequest, Page, Problem, PseudonymView},
     catalogue::Code,
 };
-use realm_node::{ForgetAsked, Node, Pseudonym, Request};
+use realm_node::{ForgetAsked, Node, Pseudonym, Request, SignInEnd};
 use realm_protocol::{RealmPath, Scope};
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     people::Asker,
     problem::Fail,
     runs::blocking,
+    sign_in::note,
     views::short,
 };
 use crate::{config::Origin, daemon::Daemon, people::Member};
@@ -42,18 +43,33 @@ pub(super) async fn erase(
     let mut found = of(&daemon, &name).await?;
     found.retain(|it| it.name == name);
     if !dry_run {
-        if let Some(member) = Member::named(&name) {
-            daemon.sign_ins.end_all(&member);
-            if member.from == Origin::Oidc {
-                daemon.renewals.erase(&member.name);
-                daemon.renewals.write().await;
-            }
-        }
         let by = asker.name().to_owned();
-        let asked = ForgetAsked { name, by, why };
+        let member = Member::named(&name);
+        let asked = ForgetAsked {
+            name,
+            by: by.clone(),
+            why,
+        };
         carry_out(&daemon, asker.asks(Request::ForgetPseudonyms(asked))).await?;
+        if let Some(member) = member {
+            sign_out(&daemon, &member, &by).await?;
+        }
     }
     Ok(axum::Json(Page::whole(found)))
+}
+
+/// Whoever is erased is signed in no more, and the provider is asked about them no more.
+async fn sign_out(daemon: &Daemon, member: &Member, by: &str) -> Result<(), Fail> {
+    let ended = daemon.sign_ins.end_all(member);
+    if member.from == Origin::Oidc {
+        daemon.renewals.erase(&member.name);
+        daemon.renewals.write().await;
+    }
+    if ended {
+        let why = format!("erased by {by}");
+        note(daemon, &member.to_string(), SignInEnd::Ended(why)).await?;
+    }
+    Ok(())
 }
 
 async fn of(daemon: &Daemon, name: &str) -> Result<Vec<PseudonymView>, Fail> {

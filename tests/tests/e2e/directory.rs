@@ -339,6 +339,12 @@ fn people_of_a_directory_do_what_their_groups_let_them_until_they_leave_or_it_is
     }
     let traced = owner.ctl("audit ls --person alice@ldap").ok();
     assert!(traced.contains("run.ended"), "{traced}");
+
+    // Whoever is erased is signed out, and the log says by whom.
+    owner.ctl("erase person alice@ldap --why asked").ok();
+    assert_eq!(asked(alice, "GET", "/v1/runs", &none).0, 401);
+    let log = owner.ctl("audit ls --person alice@ldap -o json").ok();
+    assert!(log.contains("erased by owner"), "{log}");
     daemon.stop();
 }
 
