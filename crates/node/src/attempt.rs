@@ -146,8 +146,8 @@ impl Node {
         let taking = takes.then(|| Ephemeral::generate(&mut self.rng));
         let named = self.caller_named(call, destination.root);
         let release = match &named {
-            Some(named) if named.is_new => Release::Durable,
-            _ => release,
+            Some(named) => release.max(named.release),
+            None => release,
         };
         self.look_for_grant(call, &destination);
         let Some(out) = self.calls.get(&call) else {

@@ -11,7 +11,7 @@ use realm_router::{LinkId, Next, Relation, forward_hop};
 use crate::{Node, Refused, hold::Waiter};
 
 /// When a message may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Release {
     /// It promises nothing.
     Now,

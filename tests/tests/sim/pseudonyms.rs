@@ -102,6 +102,34 @@ fn two_partners_know_somebody_by_two_pseudonyms_and_each_always_by_the_same_one(
 }
 
 #[test]
+fn nobody_hears_a_pseudonym_before_its_row_is_on_the_disk_however_many_calls_name_it() {
+    let mut world = World::new(5_807);
+    let [acme, lab] = ["acme", "lab"].map(|name| world.found(name));
+    world.peer(acme, lab);
+    world.allow(lab, "acme", "*");
+    world.run_for(1_000);
+    calls(&mut world, acme, "bob", "echo@lab");
+
+    world.hosts[acme.0].slow_ms = 60_000;
+    for number in [1, 2] {
+        world.ask(acme, by("ann", "echo@lab", number));
+    }
+    world.run_for(500);
+    world.crash(acme);
+    world.hosts[acme.0].slow_ms = 0;
+    world.start(acme);
+    world.run_for(5_000);
+    calls(&mut world, acme, "ann", "echo@lab");
+
+    let heard: BTreeSet<String> = heard(&world, lab).into_iter().collect();
+    assert_eq!(heard.len(), 2, "bob and ann: {heard:?}");
+    for pseudonym in heard {
+        assert_eq!(all_of(&world, acme, &pseudonym).len(), 1);
+    }
+    invariants::check(&mut world);
+}
+
+#[test]
 fn people_have_their_names_below_their_own_root_and_where_the_owner_says_so() {
     let mut world = World::new(5_801);
     let [acme, lab, clinic] = ["acme", "lab", "clinic"].map(|name| world.found(name));

@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 
 use realm_crypto::PersonKey;
 use realm_protocol::{
-    Digest, PersonId, RealmId, RunId, audit::AuditNote, journal::Direction, journal::Table, limits,
-    wire_map,
+    Digest, PersonId, RealmId, RunId,
+    audit::AuditNote,
+    journal::{Direction, JournalSeq, Table},
+    limits, wire_map,
 };
 
-use crate::{Node, Response, state};
+use crate::{Node, Response, relay::Release, state};
 
 /// Before a pseudonym.
 const PREFIX: &str = "person-";
@@ -62,13 +64,15 @@ pub struct Pseudonyms(BTreeMap<String, Known>);
 struct Known {
     key: PersonKey,
     roots: Vec<RealmId>,
+    /// The entry that writes it down as it is.
+    written: JournalSeq,
 }
 
 /// What a root is told.
 pub(crate) struct Named {
     pub(crate) text: String,
-    /// Whether that has yet to be written down, before anybody is told.
-    pub(crate) is_new: bool,
+    /// When: not before whose it is can be found out after a crash.
+    pub(crate) release: Release,
 }
 
 impl Pseudonyms {
@@ -123,34 +127,39 @@ impl Node {
     pub(crate) fn named_to(&mut self, root: RealmId, name: &str) -> Option<Named> {
         if self.hears_names(root) {
             let text = name.to_owned();
-            return Some(Named {
-                text,
-                is_new: false,
-            });
+            let release = Release::Now;
+            return Some(Named { text, release });
         }
         let room = self.pseudonyms.0.len() < limits::PSEUDONYMS;
         if !room && !self.pseudonyms.0.contains_key(name) {
             return None;
         }
+        let (next, durable) = self.out.position();
         let rng = &mut self.rng;
         let known = self.pseudonyms.0.entry(name.to_owned());
         let known = known.or_insert_with(|| Known {
             key: PersonKey::generate(rng),
             roots: Vec::new(),
+            written: next,
         });
-        let is_new = !known.roots.contains(&root);
-        if is_new {
+        let mut row = None;
+        if !known.roots.contains(&root) {
             if known.roots.len() >= limits::PSEUDONYM_ROOTS {
                 known.roots.remove(0);
             }
             known.roots.push(root);
+            known.written = next;
+            row = Some((known.row(), known.stored(name)));
         }
         let text = text(known.key.pseudonym(root));
-        let (row, stored) = (known.row(), known.stored(name));
-        if is_new {
-            self.put(Table::Pseudonyms, row.as_bytes(), stored);
+        let release = match known.written <= durable {
+            true => Release::Now,
+            false => Release::Durable,
+        };
+        if let Some((key, stored)) = row {
+            self.put(Table::Pseudonyms, key.as_bytes(), stored);
         }
-        Some(Named { text, is_new })
+        Some(Named { text, release })
     }
 
     /// Whether the realms of a root are told the names of people.
@@ -189,7 +198,15 @@ impl Node {
         let known = rows.into_iter().map(|(_, stored)| {
             let StoredPerson { name, key, roots } = stored;
             let key = PersonKey::from_bytes(key);
-            (name, Known { key, roots })
+            let written = JournalSeq(0);
+            (
+                name,
+                Known {
+                    key,
+                    roots,
+                    written,
+                },
+            )
         });
         self.pseudonyms.0 = known.take(limits::PSEUDONYMS).collect();
     }
