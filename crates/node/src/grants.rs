@@ -10,7 +10,7 @@ mod shown;
 mod stored;
 mod using;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use realm_crypto::VerifiedGrants;
 use realm_protocol::{
@@ -18,11 +18,12 @@ use realm_protocol::{
     budget::Budget,
     cbor::Blob,
     journal::Table,
+    limits,
     records::{Grant, GrantLink, LoopPattern},
 };
 
 use self::proven::Proven;
-use crate::{ControlId, Node, state};
+use crate::{ControlId, Node, serve::Serving, state};
 pub(crate) use shown::Shown;
 pub use stored::GrantKept;
 pub(crate) use stored::StoredGrant;
@@ -73,6 +74,13 @@ struct Known {
 }
 
 impl Known {
+    /// Until when it is on the disk: one that was taken back outlives every run that goes by it.
+    fn kept_until(&self) -> Timestamp {
+        let until = self.stored.until;
+        let revoked = self.stored.revoked;
+        revoked.map_or(until, |revoked| until.max(revoked.plus(limits::RUN_MS)))
+    }
+
     fn is_good_at(&self, now: Timestamp) -> bool {
         self.stored.revoked.is_none() && now < self.stored.until
     }
@@ -94,9 +102,17 @@ impl Grants {
         known.filter(|known| known.stored.kept == kept).count()
     }
 
-    /// Forgets what has run out.
-    fn trim(&mut self, now: Timestamp) {
-        self.known.retain(|_, known| now < known.stored.until);
+    /// Forgets what has run out; of what was taken back before, what no run goes by any more.
+    fn trim(&mut self, now: Timestamp, serving: &Serving) {
+        let is_good = |known: &Known| now < known.stored.until;
+        let mut over = self.known.values().filter(|known| !is_good(known));
+        let gone_by = match over.any(|known| known.stored.revoked.is_some()) {
+            true => serving.grants(),
+            false => BTreeSet::new(),
+        };
+        self.known.retain(|row, known| {
+            is_good(known) || known.stored.revoked.is_some() && gone_by.contains(row)
+        });
     }
 }
 
@@ -123,9 +139,8 @@ impl Node {
     }
 
     fn keep_grant(&mut self, id: GrantId, known: Known) {
-        let stored = &known.stored;
-        let row = state::write(stored);
-        self.put_until(Table::Grants, id.as_bytes(), row, stored.until);
+        let row = state::write(&known.stored);
+        self.put_until(Table::Grants, id.as_bytes(), row, known.kept_until());
         self.grants.known.insert(id, known);
     }
 

@@ -369,6 +369,47 @@ fn a_run_whose_grant_is_taken_back_begins_no_other_step_also_after_a_restart() {
 }
 
 #[test]
+fn a_grant_that_was_taken_back_is_not_forgotten_when_it_ends_while_a_run_goes_by_it() {
+    for restarts in [false, true] {
+        let (mut world, [acme, lab, _]) = cast(34);
+        let mut two = Loops::composite("two", &["first", "second"]);
+        two["effects"] = json!("once");
+        let steps = [
+            Loops::idempotent("first", 12_000),
+            Loops::once("second", 5),
+            two,
+        ];
+        world.apply(lab, &steps);
+        let short = GrantAsked {
+            for_ms: 8_000,
+            ..asked("acme", &["two"])
+        };
+        let given = grant(&mut world, lab, acme, short.clone());
+        let called = world.ask(acme, World::invoke("two@lab", json!({})));
+        world.run_for(2_000);
+        take_back(&mut world, lab, given.grant.id);
+        world.run_for(7_000);
+        // It is over, and what is over is forgotten with the next one that is given.
+        grant(&mut world, lab, acme, short);
+        if restarts {
+            world.crash_for(lab, 500);
+        }
+
+        let Response::Invoked(ended) = world.wait_for(acme, called) else {
+            panic!("not invoked");
+        };
+        let failure = ended.result.expect_err("its grant was taken back");
+        assert_eq!(failure.code, FailureCode::Denied, "{failure:?}");
+        assert!(world.effects.is_empty(), "{:?}", world.effects);
+        // With the run it is forgotten after all.
+        world.run_for(10_000);
+        grant(&mut world, lab, acme, asked("acme", &["two"]));
+        assert_eq!(world.hosts[lab.0].node().grants().len(), 1);
+        invariants::check(&mut world);
+    }
+}
+
+#[test]
 fn a_chain_that_has_been_proven_is_refused_once_a_realm_on_it_is_revoked() {
     let (mut world, [acme, lab, eve]) = cast(30);
     let desk = world.child(acme, "desk");

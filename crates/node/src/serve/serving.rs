@@ -1,6 +1,6 @@
 //! What is run here, and who waits for it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use realm_executor::{BackendChoice, Effects, Given};
 use realm_protocol::{
@@ -256,6 +256,12 @@ impl Serving {
     /// Every run under way here.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&RunId, &Served)> {
         self.runs.iter()
+    }
+
+    /// Where the grants are kept that runs go by.
+    pub(crate) fn grants(&self) -> BTreeSet<GrantId> {
+        let runs = self.runs.values();
+        runs.flat_map(|served| &served.grants).copied().collect()
     }
 
     /// The runs under way.
