@@ -134,7 +134,7 @@ class AllowRequest(TypedDict):
     caller: str
     """Realm by name, with all below it; or `agent=NAME`, an agent of this realm with a token of its own."""
     action: str
-    """`invoke`, `discover`, `relay`, `announce`, `bid`, `award` or `join`."""
+    """`invoke`, `discover`, `relay`, `announce`, `bid`, `award` or `read-trace`."""
     loop: str
     """Loop id or `pattern*`, of another realm with `@REALM`; `*` for `relay`, which is about the realm."""
     forMs: NotRequired[int | None]

@@ -128,7 +128,7 @@ export type Aggregate = "select" | "merge" | "consensus" | "quorum" | "vote" | "
 export interface AllowRequest {
   /** Realm by name, with all below it; or `agent=NAME`, an agent of this realm with a token of its own. */
   caller: string;
-  /** `invoke`, `discover`, `relay`, `announce`, `bid`, `award` or `join`. */
+  /** `invoke`, `discover`, `relay`, `announce`, `bid`, `award` or `read-trace`. */
   action: string;
   /** Loop id or `pattern*`, of another realm with `@REALM`; `*` for `relay`, which is about the realm. */
   loop: string;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub struct AllowRequest {
     /// Realm by name, with all below it; or `agent=NAME`, an agent of this realm with a token of its own.
     pub caller: String,
-    /// `invoke`, `discover`, `relay`, `announce`, `bid`, `award` or `join`.
+    /// `invoke`, `discover`, `relay`, `announce`, `bid`, `award` or `read-trace`.
     pub action: String,
     /// Loop id or `pattern*`, of another realm with `@REALM`; `*` for `relay`, which is about the realm.
     #[serde(rename = "loop")]
