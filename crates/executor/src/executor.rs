@@ -26,7 +26,7 @@ use run::{Cause, Context, Known, Run};
 use shared::Shared;
 
 pub use account::{Bounder, Given};
-pub use action::{Action, Announcing, ApprovalAsked, Pin, RealmCall, StepAsked};
+pub use action::{Action, Announcing, ApprovalAsked, Cost, Pin, RealmCall, StepAsked};
 pub use halt::Halted;
 pub use run::spend_value;
 pub use start::{Restart, RestartError, Start, StartError};

@@ -36,9 +36,9 @@ pub use breaker::{
 pub use change::{ContractChange, Difference, Terms, Verdict, version_to_break};
 pub use condition::{Condition, ConditionError};
 pub use executor::{
-    Action, Announcing, ApprovalAsked, Bounder, Decision, Executor, Given, Halted, Limits, Pin,
-    RealmCall, Restart, RestartError, ResumeError, Start, StartError, StepAsked, WaitingFor, Waits,
-    spend_value,
+    Action, Announcing, ApprovalAsked, Bounder, Cost, Decision, Executor, Given, Halted, Limits,
+    Pin, RealmCall, Restart, RestartError, ResumeError, Start, StartError, StepAsked, WaitingFor,
+    Waits, spend_value,
 };
 pub use load::{Loaded, Mesh, PlatformRealm, Problem, load};
 pub use manifest::{

@@ -11,7 +11,7 @@ mod views;
 
 use std::collections::BTreeMap;
 
-use realm_executor::{ApprovalAsked, LoopError, Said};
+use realm_executor::{ApprovalAsked, Cost, LoopError, Said};
 use realm_protocol::{
     ApprovalId, CallId, Digest, FailureCode, RunId, Scope, Timestamp,
     audit::{AuditNote, AuditOutcome},
@@ -145,6 +145,11 @@ impl Node {
         let served = self.serving.get(run);
         let stored = served.and_then(stored_run);
         let frames = self.executor.frame(run, call);
+        let (cost, share) = match asked.cost.clone() {
+            Some(Cost::Answer(most)) => (Some(most), None),
+            Some(Cost::Share(given)) => (None, Some(given)),
+            None => (None, None),
+        };
         let request = StoredRequest {
             rules: asked.rules.iter().map(StoredRule::from).collect(),
             requested: now,
@@ -157,7 +162,8 @@ impl Node {
             caller: stored.and_then(|stored| stored.caller),
             frames: frames.map_or_else(Vec::new, |(_, frames)| frames),
             decided: None,
-            cost: asked.cost.clone(),
+            cost,
+            share,
             action,
         };
         let roles = request.rules.iter().map(|rule| rule.role.as_str());

@@ -279,6 +279,7 @@ class ApprovalView(TypedDict):
     """SHA-256 of the arguments."""
     budget: NotRequired[Budget | None]
     cost: NotRequired[Spend | None]
+    share: NotRequired[Budget | None]
     action: str
     """What names exactly this call: realm, run, call, loop, revision and arguments."""
     runId: str

@@ -271,6 +271,7 @@ export interface ApprovalView {
   inputDigest: string;
   budget?: Budget | null;
   cost?: Spend | null;
+  share?: Budget | null;
   /** What names exactly this call: realm, run, call, loop, revision and arguments. */
   action: string;
   /** The run. */

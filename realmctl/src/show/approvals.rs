@@ -1,6 +1,6 @@
 //! Calls that wait for people to approve them.
 
-use realm_client::api::{ApprovalDecision, ApprovalTerms, ApprovalView};
+use realm_client::api::{ApprovalDecision, ApprovalTerms, ApprovalView, Budget};
 
 use super::{Row, moment, moment_or, payload, rows, text};
 use crate::output::{Block, Show};
@@ -52,6 +52,7 @@ impl Show for ApprovalView {
                 "would use",
                 text(self.cost.as_ref().map(ToString::to_string).as_ref()),
             ),
+            ("would give", text(self.share.as_ref().map(share).as_ref())),
             ("caller", text(self.caller.as_ref())),
             ("by way of", self.frames.join(" > ")),
             ("run", self.run_id.clone()),
@@ -87,6 +88,23 @@ impl Row for ApprovalDecision {
             self.roles.join(", "),
         ]
     }
+}
+
+/// What another realm would be given: what it may use at most, and of what it may use any amount.
+fn share(given: &Budget) -> String {
+    let unbounded = [
+        ("any amount of money", given.money.is_none()),
+        ("any number of tokens", given.tokens.is_none()),
+        ("any number of calls", given.calls.is_none()),
+    ];
+    let bounds = Some(given.to_string()).filter(|bounds| !bounds.is_empty());
+    let open = unbounded.into_iter().filter(|(_, open)| *open);
+    let open = open.map(|(what, _)| what.to_owned());
+    bounds
+        .into_iter()
+        .chain(open)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Who has to approve it, in words.

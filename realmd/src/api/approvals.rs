@@ -7,6 +7,7 @@ use realm_client::{
     },
     catalogue::Code,
 };
+use realm_executor::Cost;
 use realm_node::{Decide, Request};
 use realm_protocol::ApprovalId;
 
@@ -105,6 +106,11 @@ fn view(of: realm_node::ApprovalView) -> ApprovalView {
         decisions,
         used,
     } = of;
+    let (cost, share) = match &cost {
+        Some(Cost::Answer(most)) => (Some(most.into()), None),
+        Some(Cost::Share(given)) => (None, Some((*given).into())),
+        None => (None, None),
+    };
     ApprovalView {
         id: id.to_string(),
         state: match state {
@@ -121,7 +127,8 @@ fn view(of: realm_node::ApprovalView) -> ApprovalView {
         input,
         input_digest: action.input.to_string(),
         budget: budget.map(Into::into),
-        cost: cost.as_ref().map(Into::into),
+        cost,
+        share,
         run_id: action.run.to_string(),
         call_id: action.frame.to_string(),
         frames,

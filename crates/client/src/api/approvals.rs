@@ -60,9 +60,12 @@ pub struct ApprovalView {
     /// What the call and all that it causes may use at most, while it waits; absent where nothing bounds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
-    /// What the call itself may use at most, where people are asked because of that.
+    /// What an answer may use at most, where people are asked because of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Spend>,
+    /// What another realm would be given for its work, where people are asked because of that. Nothing bounds what is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Budget>,
     /// What names exactly this call: realm, run, call, loop, revision and arguments.
     pub action: String,
     /// The run.

@@ -132,8 +132,17 @@ pub struct ApprovalAsked {
     pub repeatable: bool,
     /// What has to be met, all of it.
     pub rules: Vec<ApprovalRule>,
-    /// What the call may use at most, where it is that what people decide about.
-    pub cost: Option<Spend>,
+    /// What the call would use, where it is that what people decide about.
+    pub cost: Option<Cost>,
+}
+
+/// What a call would use that people are asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// An answer, at most this.
+    Answer(Spend),
+    /// Work of another realm: this share of what is left, of which nothing bounds what is absent.
+    Share(Budget),
 }
 
 /// What the owner of an executor has to do.

@@ -11,7 +11,7 @@ use realm_protocol::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::account::Account;
+use super::{account::Account, action::Cost};
 use crate::{
     ApprovalRule, Effects, Manifest, Pin, Registered, Retry, Route, ToolResult, Turn,
     mapping::{Binding, Scope},
@@ -79,7 +79,7 @@ pub(super) struct Frame {
 /// What a frame would use that people are asked about.
 #[derive(Debug)]
 pub(super) struct Spending {
-    pub(super) wanted: Spend,
+    pub(super) wanted: Cost,
     pub(super) approved: bool,
 }
 

@@ -1,6 +1,6 @@
 //! What is written down of requests for approvals.
 
-use realm_executor::{ApprovalAsked, ApprovalRule, Escalation};
+use realm_executor::{ApprovalAsked, ApprovalRule, Cost, Escalation};
 use realm_protocol::{
     RunId, Timestamp,
     budget::{Budget, Spend},
@@ -37,8 +37,10 @@ wire_map! {
         10 => frames: Vec<String>,
         /// When it was decided.
         11 => decided: Option<Timestamp>,
-        /// What the call may use at most, where it is that what people decide about.
+        /// What an answer may use at most, where it is that what people decide about.
         12 => cost: Option<Spend>,
+        /// What another realm is given, where it is that what people decide about.
+        13 => share: Option<Budget>,
     }
 }
 
@@ -75,7 +77,13 @@ impl StoredRequest {
     /// Whether it is what a call asks for.
     pub(super) fn is_of(&self, action: &ApprovalAction, asked: &ApprovalAsked) -> bool {
         let rules = asked.rules.iter().map(StoredRule::from);
-        self.action == *action && self.cost == asked.cost && rules.eq(self.rules.iter().cloned())
+        self.action == *action && self.cost() == asked.cost && rules.eq(self.rules.iter().cloned())
+    }
+
+    /// What the call would use, where it is that what people decide about.
+    pub(super) fn cost(&self) -> Option<Cost> {
+        let answer = self.cost.clone().map(Cost::Answer);
+        answer.or(self.share.map(Cost::Share))
     }
 
     /// Whether whoever asked for the work may not approve it.

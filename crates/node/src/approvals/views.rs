@@ -1,8 +1,9 @@
 //! What is told of requests for approvals.
 
+use realm_executor::Cost;
 use realm_protocol::{
     ApprovalId, RunId, Timestamp,
-    budget::{Budget, Spend},
+    budget::Budget,
     records::{Approval, ApprovalAction, Role},
 };
 use serde_json::Value;
@@ -63,8 +64,8 @@ pub struct ApprovalView {
     pub input: Option<Value>,
     /// What it and all that it causes may use at most, while the call waits; none where nothing bounds it.
     pub budget: Option<Budget>,
-    /// What the call itself may use at most, where it is that what people decide about.
-    pub cost: Option<Spend>,
+    /// What the call itself would use, where it is that what people decide about.
+    pub cost: Option<Cost>,
     /// The loops that led to it, the outermost first.
     pub frames: Vec<String>,
     /// On whose behalf the run is.
@@ -137,7 +138,7 @@ impl Node {
             state,
             input: frame.map(|(input, _)| input),
             budget: most,
-            cost: request.cost.clone(),
+            cost: request.cost(),
             frames: request.frames.clone(),
             caller: request.caller.clone(),
             requester: request.requester.clone(),

@@ -1,7 +1,8 @@
 //! Calls that would use more than may be used before people are asked.
 
+use realm_executor::Cost;
 use realm_node::{ApprovalView, Response};
-use realm_protocol::{RunId, journal::Status, records::Role};
+use realm_protocol::{RunId, budget::Budget, journal::Status, records::Role};
 use realm_tests::Loops;
 use serde_json::{Value, json};
 
@@ -49,10 +50,10 @@ fn says(bench: &mut Bench, granted: bool) {
 
 /// What the call that waits would cost, in millionths.
 fn cost(bench: &Bench) -> u64 {
-    let cost = waiting(bench)
-        .cost
-        .expect("it is asked because of its cost");
-    cost.micros_of("EUR".parse().unwrap())
+    let Some(Cost::Answer(most)) = waiting(bench).cost else {
+        panic!("it is not asked because of what an answer costs")
+    };
+    most.micros_of("EUR".parse().unwrap())
 }
 
 fn stands_still(bench: &Bench, run: RunId) {
@@ -154,7 +155,10 @@ fn another_realm_is_given_what_may_be_used_unasked_and_more_only_after_people_ag
     says(&mut once, true);
     let before = billed(&once);
     stands_still(&once, run);
-    assert_eq!(waiting(&once).action.loop_id, "think@lab");
+    let asked = waiting(&once);
+    assert_eq!(asked.action.loop_id, "think@lab");
+    // Nothing bounds what lab may use then.
+    assert_eq!(asked.cost, Some(Cost::Share(Budget::default())));
     says(&mut once, true);
     assert!(billed(&once) > before);
     once.completes(run);

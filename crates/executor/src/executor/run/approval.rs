@@ -1,17 +1,13 @@
 //! Frames that begin nothing before people have approved it.
 
-use realm_protocol::{
-    CallId, Tick,
-    budget::{Budget, Spend},
-    journal::Consent,
-};
+use realm_protocol::{CallId, Tick, budget::Budget, journal::Consent};
 use serde_json::Value;
 
 use super::{Cause, Context, Pause, Run, Task};
 use crate::{
     ApprovalRule, Effects, LoopError, Said,
     executor::{
-        Action, ApprovalAsked,
+        Action, ApprovalAsked, Cost,
         frame::{Frame, Progress, Spending, Subject, Waiting},
     },
 };
@@ -42,7 +38,7 @@ impl Run {
     pub(super) fn waits_for_spend(
         &mut self,
         call: CallId,
-        wanted: &Spend,
+        wanted: Cost,
         rules: Vec<ApprovalRule>,
         cx: &mut Context<'_>,
     ) -> bool {
@@ -50,11 +46,11 @@ impl Run {
             return false;
         };
         let asked = frame.spending.take();
-        if rules.is_empty() || asked.is_some_and(|it| it.approved && it.wanted == *wanted) {
+        if rules.is_empty() || asked.is_some_and(|it| it.approved && it.wanted == wanted) {
             return false;
         }
         frame.spending = Some(Spending {
-            wanted: wanted.clone(),
+            wanted,
             approved: false,
         });
         let repeatable = frame.subject.effects() != Effects::Once;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Context, Run};
 use crate::{
     ApprovalRule, LoopError, MOCK, ModelRequest,
-    executor::{account::Account, frame::Frame},
+    executor::{account::Account, action::Cost, frame::Frame},
 };
 
 impl Run {
@@ -29,7 +29,7 @@ impl Run {
         let what = format!("an answer of backend `{}`", request.backend);
         self.check(call, &wanted, &what)?;
         let rules = self.asks(call, |left| left.check(&wanted).is_ok());
-        if self.waits_for_spend(call, &wanted, rules, cx) {
+        if self.waits_for_spend(call, Cost::Answer(wanted.clone()), rules, cx) {
             return Ok(false);
         }
         self.reserve(call, wanted, &what, request.backend != MOCK, cx)?;
@@ -78,7 +78,7 @@ impl Run {
         if rules.is_empty() {
             given = unasked;
         }
-        if self.waits_for_spend(call, &given.whole(), rules, cx) {
+        if self.waits_for_spend(call, Cost::Share(given), rules, cx) {
             return Ok(None);
         }
         let wanted = given.whole().plus(&one);
