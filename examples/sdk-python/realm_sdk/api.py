@@ -937,6 +937,7 @@ FederatedPart = TypedDict(
     "outcome": "PartOutcome",
     "reason": NotRequired["str | None"],
     "digests": NotRequired["PartDigests | None"],
+    "signedEvents": NotRequired["int | None"],
     "runId": NotRequired["str | None"],
     "hidden": NotRequired["int"],
     "events": NotRequired["list[TraceEvent]"],

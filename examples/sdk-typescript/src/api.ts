@@ -928,6 +928,9 @@ export interface FederatedPart {
   /** Why nothing is shown. */
   reason?: string | null;
   digests?: PartDigests | null;
+  /** How many of its events, from the first, come to what the realm has signed, where that is so; it may have added those
+   * from this index on later. */
+  signedEvents?: number | null;
   /** The run there. */
   runId?: string | null;
   /** Events that are not shown. */

@@ -33,9 +33,9 @@ impl Show for FederatedTrace {
             }))
         });
         let mut header = vec![
-            "REALM", "LOOP", "OUTCOME", "DIGESTS", "SHOWN", "HIDDEN", "WHY", "CALL",
+            "REALM", "LOOP", "OUTCOME", "DIGESTS", "SHOWN", "HIDDEN", "LATER", "WHY", "CALL",
         ];
-        let columns = if wide { 8 } else { 7 };
+        let columns = if wide { 9 } else { 8 };
         header.truncate(columns);
         let rows = self.parts.iter().map(|part| {
             let mut row = row(part);
@@ -54,12 +54,32 @@ struct Parts<'a> {
     expanded: BTreeSet<usize>,
 }
 
+/// What one realm shows, while its frames are told.
+struct Side<'a> {
+    realm: &'a str,
+    /// Calls of which something may have been added after what it has signed.
+    later: BTreeSet<&'a str>,
+}
+
+impl<'a> Side<'a> {
+    fn of(part: &'a FederatedPart) -> Self {
+        let later = part.events.iter().filter(|event| part.is_later(event));
+        Self {
+            realm: &part.realm,
+            later: later.map(|event| event.call_id.as_str()).collect(),
+        }
+    }
+}
+
 impl Parts<'_> {
     /// A frame of a realm with all that other realms show below it.
-    fn call(&mut self, frame: FrameTree, realm: Option<&str>) -> Call {
+    fn call(&mut self, frame: FrameTree, side: Option<&Side<'_>>) -> Call {
+        let realm = side.map(|side| side.realm);
         let mut parts = self.of.parts.iter().enumerate();
         let found = parts.find(|(_, part)| part.call_id == frame.frame.call_id);
         let found = found.filter(|(_, part)| realm != Some(part.realm.as_str()));
+        let is_later = |side: &Side<'_>| side.later.contains(frame.frame.call_id.as_str());
+        let later = side.is_some_and(is_later);
         let part = found.filter(|(at, _)| self.expanded.insert(*at));
         let part = part.map(|(_, part)| part);
         let mut shown = frame;
@@ -67,15 +87,18 @@ impl Parts<'_> {
         // Names of realms are this one's own, also in what others show.
         let named = part.map(|part| part.realm.clone());
         shown.frame.realm = named.or(shown.frame.realm).or(realm.map(str::to_owned));
-        let below = children.into_iter().map(|child| self.call(child, realm));
+        let below = children.into_iter().map(|child| self.call(child, side));
         let mut found = Call {
             below: below.collect(),
             line: branch(&shown),
         };
+        if later {
+            found.line.push_str("  [not signed]");
+        }
         if let Some(part) = part {
             found.line = format!("{}  {}", found.line, standing(part));
             let there = part.tree().as_ref().and_then(TraceTree::nested);
-            let there = there.map(|there| self.call(there, Some(&part.realm)).below);
+            let there = there.map(|there| self.call(there, Some(&Side::of(part))).below);
             found.below.extend(there.into_iter().flatten());
             found.below.extend((part.hidden > 0).then(|| Call {
                 line: format!("-@{}  {} not shown", part.realm, events(part.hidden)),
@@ -115,6 +138,8 @@ fn row(part: &FederatedPart) -> Vec<String> {
         part.digests.map_or("-", PartDigests::as_str).to_owned(),
         count(part.events.len() as u64),
         count(part.hidden),
+        part.later()
+            .map_or_else(|| "-".to_owned(), |later| later.to_string()),
         text(part.reason.as_ref()),
         part.call_id.clone(),
     ]

@@ -315,6 +315,13 @@ fn federated() -> Value {
         event(7, "c4", "call.returned", json!({})),
         event(8, "c2", "child.completed", ended(1, "c4")),
         event(9, "c2", "call.completed", json!({})),
+        event(11, "c2", "child.started", child(2, "count")),
+        event(
+            12,
+            "c6",
+            "call.started",
+            json!({ "loopId": "count", "parentCallId": "c2" }),
+        ),
     ];
     let genomics = [
         event(0, "c4", "call.started", json!({ "loopId": "read" })),
@@ -326,7 +333,7 @@ fn federated() -> Value {
     here["peer"] = Value::Null;
     json!({ "run": here, "events": own, "parts": [
         { "realm": "lab", "callId": "c2", "loop": "study", "outcome": "shown", "digests": "signed",
-          "runId": "r2", "hidden": 3, "events": lab },
+          "signedEvents": 11, "runId": "r2", "hidden": 3, "events": lab },
         { "realm": "law", "callId": "c5", "loop": "review", "outcome": "refused", "reason": refused },
         { "realm": "lab/genomics", "callId": "c4", "loop": "read", "from": 0, "outcome": "shown",
           "digests": "differ", "runId": "r4", "hidden": 1, "events": genomics },

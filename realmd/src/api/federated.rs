@@ -75,7 +75,7 @@ fn part(node: &Node, found: TracePart) -> FederatedPart {
     let TracePart {
         asked,
         from,
-        root: _,
+        root,
         answer,
     } = found;
     let mut part = FederatedPart {
@@ -86,13 +86,18 @@ fn part(node: &Node, found: TracePart) -> FederatedPart {
         outcome: PartOutcome::NotAsked,
         reason: None,
         digests: None,
+        signed_events: None,
         run_id: None,
         hidden: 0,
         events: Vec::new(),
     };
     match answer {
         None => {}
-        Some(Ok((shown, proof))) => show(&mut part, shown, proof),
+        Some(Ok((shown, proof))) => {
+            let signed = root.filter(|_| proof == TraceProof::Signed);
+            part.signed_events = signed.map(|root| root.events);
+            show(&mut part, shown, proof);
+        }
         Some(Err(refusal)) => {
             part.outcome = match &refusal {
                 Refusal::Call(failure) if is_silence(failure) => PartOutcome::Unreachable,

@@ -109,6 +109,11 @@ fn two_organisations_meet_and_one_calls_a_loop_of_the_other() {
     let shown = mercy.ctl(&format!("{federated} -o json")).json();
     assert_eq!(shown["parts"][0]["runId"], there);
     assert_eq!(shown["parts"][0]["events"], half["events"]);
+    // What stands there once the receipt was signed.
+    let signed = shown["parts"][0]["signedEvents"].as_u64().unwrap();
+    let later = &half["events"].as_array().unwrap()[signed as usize..];
+    assert_eq!(later.len(), 1, "{later:?}");
+    assert_eq!(later[0]["type"], "call.answered");
 
     // A trace in a file is the run it was exported from; a call that failed is another.
     let file = mercy.dir().join("trace.json");

@@ -41,6 +41,10 @@ pub struct FederatedPart {
     /// How what is shown stands by what the realm has signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digests: Option<PartDigests>,
+    /// How many of its events, from the first, come to what the realm has signed, where that is so; it may have added those
+    /// from this index on later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_events: Option<u64>,
     /// The run there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
@@ -82,7 +86,7 @@ impl PartOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum PartDigests {
-    /// Shown and hidden events come to what its receipt says.
+    /// Shown and hidden events, as many as its receipt tells of, come to what that says.
     Signed,
     /// They do not.
     Differ,

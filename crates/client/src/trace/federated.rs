@@ -3,6 +3,7 @@
 use super::{TraceTree, text};
 use crate::api::{
     Direction, FederatedPart, FederatedTrace, RunDetail, RunStatus, RunSummary, Time, Trace,
+    TraceEvent,
 };
 
 impl FederatedTrace {
@@ -17,6 +18,18 @@ impl FederatedTrace {
 }
 
 impl FederatedPart {
+    /// Whether an event may have been added after what the realm has signed.
+    pub fn is_later(&self, event: &TraceEvent) -> bool {
+        self.signed_events
+            .is_some_and(|signed| signed <= event.index)
+    }
+
+    /// How many events, shown and hidden, may have been added after what the realm has signed.
+    pub fn later(&self) -> Option<u64> {
+        let all = self.hidden.saturating_add(self.events.len() as u64);
+        Some(all.saturating_sub(self.signed_events?))
+    }
+
     /// What is shown, as a tree; none where nothing is.
     pub fn tree(&self) -> Option<TraceTree> {
         let id = self.run_id.clone().filter(|_| !self.events.is_empty())?;

@@ -16,7 +16,8 @@ use crate::{Node, Refusal};
 /// How what a realm shows stands by what it has signed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TraceProof {
-    /// Its events, shown and hidden, come to what its receipt of the call says.
+    /// Its events, shown and hidden, come to what its receipt of the call says, as many as that tells of. Those after them
+    /// it may have added since.
     Signed,
     /// They do not: one of both is not what happened.
     Differs,
