@@ -3,6 +3,7 @@
 use std::fmt;
 
 use rand_core::CryptoRng;
+use realm_protocol::RealmId;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -23,6 +24,11 @@ pub enum AtRestError {
     /// Another key, other associated data, or changed bytes.
     #[error("sealed bytes do not open: wrong key, wrong place, or changed")]
     Refused,
+}
+
+/// Associated data of what one realm keeps in one place: it opens there alone.
+pub fn bind(tag: &str, realm: RealmId, place: &[u8]) -> Vec<u8> {
+    [tag.as_bytes(), &[0], realm.as_bytes(), place].concat()
 }
 
 /// An XChaCha20-Poly1305 key for what is stored.

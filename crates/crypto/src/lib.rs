@@ -32,7 +32,7 @@ mod sealing;
 mod session;
 mod signature;
 
-pub use at_rest::{AtRestError, StoreKey};
+pub use at_rest::{AtRestError, StoreKey, bind};
 pub use body::ReplyKey;
 pub use chain::{Ancestor, Trust, VerifiedChain, verify_chain, verify_own_chain};
 pub use grant::{GrantError, SignedGrant, VerifiedGrants, verify_grant, verify_grants};

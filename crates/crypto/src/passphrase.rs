@@ -15,7 +15,7 @@ use realm_protocol::{
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::at_rest::{AtRestError, StoreKey};
+use crate::at_rest::{AtRestError, StoreKey, bind};
 
 /// Argon2id 1.3, and XChaCha20-Poly1305 under what it gives.
 const FORM: u64 = 1;
@@ -207,10 +207,6 @@ impl fmt::Debug for WrappingKey {
 
 fn of_file(realm: RealmId, name: &str) -> Vec<u8> {
     bind("realm/1/key-file", realm, name.as_bytes())
-}
-
-fn bind(tag: &str, realm: RealmId, rest: &[u8]) -> Vec<u8> {
-    [tag.as_bytes(), &[0], realm.as_bytes(), rest].concat()
 }
 
 #[cfg(test)]

@@ -266,6 +266,15 @@ impl CallFailure {
         }
     }
 
+    /// Policy does not let it begin; whoever decided finds out why by the reference.
+    pub(crate) fn denied(reference: String) -> Self {
+        let message = format!("denied by policy; reference {reference}");
+        Self {
+            reference: Some(reference),
+            ..Self::new(FailureCode::Denied, message)
+        }
+    }
+
     /// Says that nothing has begun.
     #[must_use]
     pub(crate) fn before_work(self) -> Self {

@@ -215,10 +215,7 @@ impl Node {
         self.rules.decide_request(&request).map_err(|denial| {
             self.counters.refuse(crate::Refused::Denied);
             let reference = self.remember_denial(denial);
-            let message = format!("denied by policy; reference {reference}");
-            let mut failure = CallFailure::new(FailureCode::Denied, message);
-            failure.reference = Some(reference);
-            failure.before_work()
+            CallFailure::denied(reference).before_work()
         })
     }
 

@@ -4,7 +4,7 @@ use std::{fmt, io, path::Path, sync::Arc};
 
 use data_encoding::HEXLOWER;
 use realm_client::catalogue::Code;
-use realm_crypto::StoreKey;
+use realm_crypto::{StoreKey, bind};
 use realm_protocol::RealmId;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -110,8 +110,7 @@ impl Seal {
     /// another.
     fn place(&self, path: &Path) -> Vec<u8> {
         let name = path.file_name().unwrap_or_default();
-        let tag = b"realm/1/secret-file\0".as_slice();
-        [tag, self.realm.as_bytes(), name.as_encoded_bytes()].concat()
+        bind("realm/1/secret-file", self.realm, name.as_encoded_bytes())
     }
 }
 

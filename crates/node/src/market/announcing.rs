@@ -168,12 +168,7 @@ impl Node {
             let failure = CallFailure::new(FailureCode::Budget, lacks);
             return self.refuse(control, Refusal::Call(failure));
         }
-        if let Err(reference) = self.may_announce(&asked.loop_id) {
-            let message = format!("denied by policy; reference {reference}");
-            let failure = CallFailure {
-                reference: Some(reference),
-                ..CallFailure::new(FailureCode::Denied, message)
-            };
+        if let Err(failure) = self.may_announce(&asked.loop_id) {
             return self.refuse(control, Refusal::Call(failure));
         }
         let begin = Begin {

@@ -95,13 +95,10 @@ impl Node {
             let message = format!("{BROADCASTS} broadcasts are under way, as many as may");
             return Err((FailureCode::Overloaded, message));
         }
-        self.may_ask(true)
-            .map_err(|failure| (failure.code, failure.message))?;
         let announced = said.loop_id.as_ref().unwrap_or(&id);
-        self.may_announce(announced).map_err(|reference| {
-            let message = format!("denied by policy; reference {reference}");
-            (FailureCode::Denied, message)
-        })?;
+        self.may_ask(true)
+            .and_then(|()| self.may_announce(announced))
+            .map_err(|failure| (failure.code, failure.message))?;
         let first = || said.scope.iter().map(|audience| (audience, said.depth));
         let reach = self.reach(first())?;
         // A second round asks again whom the first one asked.

@@ -6,14 +6,18 @@ use std::sync::Arc;
 use realm_policy::{Action, Denial, Permit, Resource};
 use realm_protocol::{BroadcastId, LoopId, Place, RunId, Scope, broadcast::Award, json::Object};
 
-use crate::{Node, Refused};
+use crate::{CallFailure, Node, Refused};
 
 impl Node {
-    /// Whether this realm may announce work with a loop's contract; if not, a denial's reference.
-    pub(super) fn may_announce(&mut self, loop_id: &LoopId) -> Result<(), String> {
+    /// Whether this realm may announce work with a loop's contract.
+    ///
+    /// # Errors
+    /// Policy does not let it.
+    pub(super) fn may_announce(&mut self, loop_id: &LoopId) -> Result<(), CallFailure> {
         let me = self.me.scope();
         let decided = self.decide_on_loop(Action::Announce, &me, loop_id);
-        decided.map(|_| ()).map_err(|denial| self.denied(denial))
+        let denied = |denial| CallFailure::denied(self.denied(denial));
+        decided.map(|_| ()).map_err(denied)
     }
 
     /// Whether an agent here may bid for what a realm announces: the realm must also be one that

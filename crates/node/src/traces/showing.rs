@@ -229,11 +229,7 @@ impl Node {
         self.counters.refuse(Refused::Denied);
         let known = self.rules.reference_of(&denial);
         let reference = known.unwrap_or_else(|| self.remember_denial(denial));
-        let message = format!("denied by policy; reference {reference}");
-        Err(CallFailure {
-            reference: Some(reference),
-            ..CallFailure::new(FailureCode::Denied, message)
-        })
+        Err(CallFailure::denied(reference))
     }
 
     /// Whether a caller has said that the asker may ask about its call.
@@ -313,16 +309,10 @@ impl Node {
         for event in found.events.iter().skip(after) {
             let salt = self.traces.salt(event.run, event.index);
             let shown = self.shows(&mut seen, event, &frames);
-            let item = match shown {
+            let hidden = || TraceItem::Hidden(event_digest(&salt, event));
+            let mut item = match shown {
                 true => TraceItem::Shown(salt, event.clone()),
-                false => TraceItem::Hidden(event_digest(&salt, event)),
-            };
-            let long = cbor::encode(&item).len();
-            let item = match item {
-                TraceItem::Shown(..) if long > limits::TRACE_PAGE_BYTES => {
-                    TraceItem::Hidden(event_digest(&salt, event))
-                }
-                item => item,
+                false => hidden(),
             };
             let onward = (shown && event.kind == "call.sent" && led.len() < limits::TRACE_ONWARD)
                 .then(|| frames.get(&event.call))
@@ -330,11 +320,16 @@ impl Node {
                 .filter(|_| !led.contains(&event.call))
                 .map(|(to, loop_id)| self.lead_on(event.call, to, loop_id, &asker));
             bytes = bytes
-                .saturating_add(cbor::encode(&item).len())
+                .saturating_add(long)
                 .saturating_add(onward.as_ref().map_or(0, |led| cbor::encode(led).len()));
             if bytes > limits::TRACE_PAGE_BYTES && !page.items.is_empty() {
                 page.more = true;
                 break;
+            let mut long = cbor::encode(&item).len();
+            if long > limits::TRACE_PAGE_BYTES {
+                item = hidden();
+                long = cbor::encode(&item).len();
+            }
             }
             led.extend(onward.as_ref().map(|onward| onward.call));
             page.onward.extend(onward);
