@@ -16,6 +16,7 @@ use crate::{
     people::User,
     serve::Served,
     state::{self, StoredGiven, StoredKey, StoredRun},
+    traces::Counted,
 };
 
 /// A run that the end of a process broke off.
@@ -163,7 +164,10 @@ impl Node {
             policies: stored.policies,
             record: record.clone(),
             events,
-            root: None,
+            trace: match stored.ordered {
+                Some(_) => Counted::Since(events, Vec::new()),
+                None => Counted::Not,
+            },
             undecided: false,
             stream: None,
             counted: false,
@@ -173,7 +177,11 @@ impl Node {
             parent: stored.parent.as_ref().map(|parent| parent.run),
             ordered: stored.ordered.map(Box::new),
         };
+        let is_counted = served.trace != Counted::Not;
         self.serving.insert(run, served);
+        if is_counted {
+            self.count_again(run);
+        }
         let restarted = Object::new().with("reason", "the daemon was restarted");
         self.note_in_run(run, "run.restarted", restarted);
         if let Err(error) = self.executor.restart(from, &self.registry, self.now) {

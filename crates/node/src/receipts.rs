@@ -179,7 +179,7 @@ impl Node {
             spent: outcome.spent.clone(),
             output: output.as_deref().map_err(|code| *code),
             refused: false,
-            trace: served.root.clone(),
+            trace: served.trace.root(),
         };
         let receipt = self.receipt(ordered, end)?;
         match ending {
@@ -196,7 +196,7 @@ impl Node {
             digest,
             receipt: cbor::encode(&kept).into(),
             cost: cost(&outcome.spent),
-            trace: served.root.clone(),
+            trace: served.trace.root(),
         })
     }
 

@@ -10,6 +10,7 @@ use realm_protocol::{
 
 use crate::{
     CallFailure, ControlId, Effect, Node, Response, durable::no_run, outbound::Task, serve::Served,
+    traces::Counted,
 };
 
 impl Served {
@@ -130,11 +131,11 @@ impl Node {
     fn write_event(&mut self, event: Event) {
         let event = self.out.as_written(event);
         let run = event.run;
-        if self.serving.get(run).is_some_and(|it| it.root.is_some()) {
+        let served = self.serving.get(run);
+        if served.is_some_and(|it| it.trace != Counted::Not) {
             let digest = self.digest_event(&event);
-            let served = self.serving.get_mut(run);
-            if let Some(root) = served.and_then(|served| served.root.as_mut()) {
-                root.push(digest);
+            if let Some(served) = self.serving.get_mut(run) {
+                served.trace.push(digest);
             }
         }
         self.out.event(event);

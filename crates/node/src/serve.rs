@@ -33,6 +33,7 @@ use crate::{
     relay::Release,
     state::{self, AcceptedCaller, StoredGiven, StoredKey, StoredRun, key_row},
     timers::Timer,
+    traces::Counted,
 };
 pub(crate) use authority::StoredAuthority;
 pub(crate) use market::{Asked, Leased, Purpose, Question, leased_call};
@@ -434,7 +435,10 @@ impl Node {
             policies,
             record,
             events: 0,
-            root: ordered.is_some().then(TraceRoot::empty),
+            trace: match ordered {
+                Some(_) => Counted::All(TraceRoot::empty()),
+                None => Counted::Not,
+            },
             undecided: false,
             stream: None,
             counted: incoming.grants.as_ref().is_some_and(|it| it.is_counted()),

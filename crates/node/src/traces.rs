@@ -1,5 +1,6 @@
 //! What other realms show of the runs that served this realm's calls, or led on from them.
 
+mod counting;
 mod showing;
 mod walk;
 
@@ -9,6 +10,8 @@ use realm_protocol::{
     trace::{Onward, TraceAsked, TraceItem, TracePass, TraceShown},
 };
 
+pub(crate) use counting::Counted;
+use counting::Recounts;
 pub use showing::ServedRun;
 pub(crate) use showing::Traces;
 pub use walk::{TracePart, TraceProof, TraceWalk};

@@ -339,6 +339,38 @@ fn a_realm_that_tells_its_trace_anew_is_found_by_its_own_receipt() {
 }
 
 #[test]
+fn a_run_that_went_on_after_restarts_has_a_receipt_for_all_its_events() {
+    let mut cast = Cast::new(11);
+    let (acme, lab) = (cast.acme, cast.lab);
+    cast.world.allow(lab, "acme", "*");
+    let slow = Loops::composite("slow", &["weigh", "rest", "weigh"]);
+    let steps = [Loops::idempotent("rest", 4_000), slow];
+    cast.world.apply(lab, &steps);
+    cast.shows(lab, "acme", "*");
+
+    let asked = cast.world.ask(acme, World::invoke("slow@lab", json!({})));
+    for _ in 0..2 {
+        cast.world.run_for(2_000);
+        cast.world.crash_for(lab, 500);
+    }
+    let Response::Invoked(ended) = cast.world.wait_for(acme, asked) else {
+        panic!("not invoked");
+    };
+
+    assert!(ended.result.is_ok(), "{ended:?}");
+    cast.world.run_for(1_000);
+    let parts = cast.walk();
+    assert_eq!(proof(&parts[0]), Ok(TraceProof::Signed));
+    let Some(Ok((shown, _))) = &parts[0].answer else {
+        panic!("nothing is shown")
+    };
+    let told = kinds(shown);
+    let restarts = told.iter().filter(|kind| **kind == "run.restarted");
+    assert_eq!(restarts.count(), 2, "{told:?}");
+    invariants::check(&mut cast.world);
+}
+
+#[test]
 fn a_realm_that_cannot_be_reached_is_named_and_the_others_are_shown() {
     let (mut cast, _) = Cast::called(7);
     let (lab, genomics) = (cast.lab, cast.genomics);

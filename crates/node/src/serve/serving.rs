@@ -8,7 +8,6 @@ use realm_protocol::{
     journal::{Direction, JournalSeq, Run, Status},
     json,
     message::{PolicyUse, TraceParent},
-    trace::TraceRoot,
 };
 use serde_json::Value;
 
@@ -20,6 +19,7 @@ use crate::{
     receipts::Ordered,
     state::{AcceptedCaller, StoredKey, key_row},
     streams::Stream,
+    traces::Counted,
 };
 
 /// Answers kept in memory until the store is sure to have them.
@@ -72,8 +72,8 @@ pub(crate) struct Served {
     pub(crate) record: Run,
     /// Events of the run's trace so far, the executor's and the node's own.
     pub(crate) events: u64,
-    /// What they come to, for the receipt; none where there is none, or they were not counted from the first.
-    pub(crate) root: Option<TraceRoot>,
+    /// What they come to, for the receipt.
+    pub(crate) trace: Counted,
     /// Whether it stands still until a person says what a call did whose outcome is unknown.
     pub(crate) undecided: bool,
     /// Who asked, as the caller's realm says.

@@ -16,6 +16,7 @@ use realm_protocol::{
 use realm_router::TokenBucket;
 use serde_json::Value;
 
+use super::Recounts;
 use crate::{
     CallFailure, Effect, LookId, Node, Refused,
     answer::failure_body,
@@ -84,6 +85,7 @@ pub(crate) struct Traces {
     fresh: [u8; 32],
     reading: BTreeMap<LookId, Reading>,
     askers: BTreeMap<Scope, TokenBucket>,
+    pub(super) recounts: Recounts,
 }
 
 /// A question while its run is read from the store.
@@ -112,12 +114,18 @@ impl Traces {
             fresh: *secret.as_bytes(),
             reading: BTreeMap::new(),
             askers: BTreeMap::new(),
+            recounts: Recounts::default(),
         }
     }
 
     fn salt(&self, run: RunId, index: u64) -> [u8; 16] {
         let secret = self.kept.as_ref().unwrap_or(&self.fresh);
         Digest::of(&[secret, run.as_bytes(), &index.to_be_bytes()]).half()
+    }
+
+    /// The digest of an event, which nobody guesses.
+    pub(super) fn digest_of(&self, event: &Event) -> Digest {
+        event_digest(&self.salt(event.run, event.index), event)
     }
 
     /// Takes a question of one neighbour's side.
@@ -165,7 +173,7 @@ impl Node {
             let secret = *self.traces.kept.insert(self.traces.fresh);
             self.put(Table::Standing, standing::TRACES, state::write(&secret));
         }
-        event_digest(&self.traces.salt(event.run, event.index), event)
+        self.traces.digest_of(event)
     }
 
     /// Another realm asks what it may see of the run that served a call. Policy is asked first, by what the
@@ -250,6 +258,9 @@ impl Node {
 
     /// The store has read a run that is asked about.
     pub(crate) fn handle_run_read(&mut self, look: LookId, found: Option<ServedRun>) {
+        if self.recounted(look, found.as_ref()) {
+            return;
+        }
         let Some(reading) = self.traces.reading.remove(&look) else {
             return;
         };
@@ -314,6 +325,11 @@ impl Node {
                 true => TraceItem::Shown(salt, event.clone()),
                 false => hidden(),
             };
+            let mut long = cbor::encode(&item).len();
+            if long > limits::TRACE_PAGE_BYTES {
+                item = hidden();
+                long = cbor::encode(&item).len();
+            }
             let onward = (shown && event.kind == "call.sent" && led.len() < limits::TRACE_ONWARD)
                 .then(|| frames.get(&event.call))
                 .flatten()
@@ -325,11 +341,6 @@ impl Node {
             if bytes > limits::TRACE_PAGE_BYTES && !page.items.is_empty() {
                 page.more = true;
                 break;
-            let mut long = cbor::encode(&item).len();
-            if long > limits::TRACE_PAGE_BYTES {
-                item = hidden();
-                long = cbor::encode(&item).len();
-            }
             }
             led.extend(onward.as_ref().map(|onward| onward.call));
             page.onward.extend(onward);
