@@ -438,6 +438,7 @@ fn typed(settings: &Settings) -> Option<Config> {
         budgets: Budgets {
             run: money("budget.run")?,
             served: money("budget.served")?,
+            ask: money("budget.ask")?,
         },
         breakers: BreakerBounds {
             slow_ms: Some(millis("breakers.slow")?),

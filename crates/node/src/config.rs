@@ -70,6 +70,8 @@ pub struct Budgets {
     pub run: Budget,
     /// A call of another realm, whatever it says.
     pub served: Budget,
+    /// A run of this realm before people are asked, whatever its loop says.
+    pub ask: Budget,
 }
 
 /// What an owner agrees to about calls for realms that are offline: nothing by default.

@@ -312,7 +312,8 @@ impl Node {
             return self.answer_failure(&incoming.responder, &failure, Release::Now);
         }
         let run = self.new_run();
-        let approvals: Vec<ApprovalRule> = permit.approvals().iter().map(demanded).collect();
+        let approvals = permit.approvals().iter().map(demanded);
+        let approvals: Vec<ApprovalRule> = approvals.chain(self.asks_above()).collect();
         let input = Blob::from(json::to_bytes(&incoming.input));
         let request = incoming.request_digest_with(&input);
         let start = Start {

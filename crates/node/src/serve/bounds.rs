@@ -1,9 +1,9 @@
 //! What calls may use, by who says so.
 
-use realm_executor::{Bounder, Given};
-use realm_protocol::budget::Budget;
+use realm_executor::{ApprovalRule, Bounder, Given};
+use realm_protocol::{budget::Budget, records::Role};
 
-use crate::Node;
+use crate::{Node, approvals::demanded};
 
 impl Node {
     /// What a call of this machine's may use: as it says, or as the configuration does where it does not.
@@ -18,6 +18,15 @@ impl Node {
                 by: Bounder::Asker,
             },
         }
+    }
+
+    /// Whom every run here asks before it uses more than the configuration says.
+    pub(super) fn asks_above(&self) -> Option<ApprovalRule> {
+        let above = self.config.budgets.ask;
+        (!above.is_unbounded()).then(|| ApprovalRule {
+            above: Some(above),
+            ..demanded(&Role::Approver)
+        })
     }
 
     /// What a call of another realm may use: what its caller gave, what its grant gives, and what this

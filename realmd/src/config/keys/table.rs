@@ -96,6 +96,13 @@ pub(crate) const KEYS: &[Key] = &[
         reloads: false,
     },
     Key {
+        name: "budget.ask",
+        kind: Kind::Amount,
+        default: Some("\"\""),
+        meaning: "From how much money on a run in this realm asks an approver before it could cost more, such as EUR 2; empty to ask nobody.",
+        reloads: false,
+    },
+    Key {
         name: "budget.run",
         kind: Kind::Amount,
         default: Some("\"\""),

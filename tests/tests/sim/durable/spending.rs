@@ -108,6 +108,35 @@ fn below_the_bound_nobody_is_asked_and_a_budget_that_is_used_up_asks_nobody() {
 }
 
 #[test]
+fn a_realm_s_own_bound_asks_at_every_run_whatever_its_loop_says_also_after_a_restart() {
+    let mut bench = Bench::new(407);
+    let acme = bench.acme;
+    let steps = json!([{"loopId": "think"}, {"loopId": "think"}]);
+    bench
+        .world
+        .apply(acme, &[think(), composite("main", steps)]);
+    bench.world.hosts[acme.0].budgets.ask = Budget {
+        money: Some("EUR 0.0015".parse().unwrap()),
+        ..Budget::default()
+    };
+    bench.restart(acme, 1_000);
+    let run = bench.begin(json!({}), 5_000);
+    let first = billed(&bench);
+    assert!(0 < first && first <= 1_050, "one answer: {first}");
+    for _ in 0..2 {
+        stands_still(&bench, run);
+        assert!((1_000..1_400).contains(&cost(&bench)), "{}", cost(&bench));
+        bench.restart(acme, 60_000);
+    }
+    assert_eq!(billed(&bench), first, "nothing is asked before that");
+
+    says(&mut bench, true);
+
+    assert!(billed(&bench) > first);
+    bench.completes(run);
+}
+
+#[test]
 fn what_was_approved_at_one_price_is_asked_about_again_at_another() {
     let mut bench = bench(403, &["think"], json!({"money": "EUR 0.0001"}));
     let acme = bench.acme;
