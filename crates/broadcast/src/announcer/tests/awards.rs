@@ -1,0 +1,236 @@
+//! Awards, leases, and what is counted for them.
+
+use super::*;
+
+#[test]
+fn an_award_is_sent_again_while_it_is_not_answered_and_a_lease_when_its_holder_confirms_again() {
+    let announcement = fixtures::announcement();
+    let mut announcer = Announcer::start(plan(&announcement), NOW).unwrap();
+    let (holder, bid) = (fixtures::place(2, "", 2), fixtures::bid(2, 30));
+    announcer.handle(
+        Input::Bid {
+            from: holder.clone(),
+            bid: Signed::unsigned(&bid),
+            trust: 0,
+            permitted: true,
+        },
+        NOW,
+    );
+    announcer.handle(Input::Unreached(Side::Parent), NOW);
+    let sent = |announcer: &mut Announcer| {
+        let mut sent = Vec::new();
+        while let Some(output) = announcer.poll_output() {
+            if let Output::Send { message, .. } = output {
+                sent.push(message);
+            }
+        }
+        sent
+    };
+    let after = |ms| Now {
+        wall: NOW.wall.plus(ms),
+        tick: NOW.tick.plus(ms),
+    };
+
+    let first = sent(&mut announcer);
+    assert!(matches!(first.as_slice(), [Message::Award(_)]));
+    for ms in [63, 187, 437] {
+        announcer.handle_timeout(after(ms));
+        assert_eq!(sent(&mut announcer), first, "after {ms} ms");
+    }
+    let Message::Award(award) = &first[0] else {
+        panic!("no award")
+    };
+    let confirm = Signed::unsigned(&Confirm {
+        broadcast: award.broadcast,
+        slot: award.slot,
+        epoch: award.epoch,
+        bid: award.bid,
+        answer: ConfirmAnswer::Reserved,
+    });
+    let mut leases = 0;
+    for _ in 0..2 * limits::AWARD_SENDS {
+        let (from, confirm) = (holder.clone(), confirm.clone());
+        announcer.handle(Input::Confirm { from, confirm }, after(450));
+        leases += sent(&mut announcer).len();
+    }
+    assert_eq!(leases, limits::AWARD_SENDS as usize);
+}
+
+#[test]
+fn a_slot_that_was_awarded_as_often_as_may_be_takes_no_share_of_the_budget() {
+    let mut announcement = fixtures::announcement();
+    announcement.rule.standbys = 8;
+    let plan = Plan {
+        at_once: 1,
+        budget: Some(Budget {
+            tokens: Some(1_000),
+            ..Budget::default()
+        }),
+        ..plan(&announcement)
+    };
+    let mut announcer = Announcer::start(plan, NOW).unwrap();
+    let mut log = Vec::new();
+    let mut given = Vec::new();
+    for number in 2..12 {
+        let mut bid = fixtures::bid(number, 10);
+        bid.announcement = Signed::unsigned(&announcement).digest();
+        announcer.handle(
+            Input::Bid {
+                from: bid.bidder.clone(),
+                bid: Signed::unsigned(&bid),
+                trust: 0,
+                permitted: true,
+            },
+            NOW,
+        );
+    }
+    announcer.handle(Input::Unreached(Side::Parent), NOW);
+    // Whoever is awarded the first slot has no room.
+    while let Some(output) = announcer.poll_output() {
+        match output {
+            Output::Write(entry) => log.push(*entry),
+            Output::Send {
+                to,
+                message: Message::Award(award),
+            } => {
+                given.push((award.slot, award.budget.unwrap().tokens.unwrap()));
+                let confirm = Confirm {
+                    broadcast: award.broadcast,
+                    slot: award.slot,
+                    epoch: award.epoch,
+                    bid: award.bid,
+                    answer: ConfirmAnswer::Busy,
+                };
+                let confirm = Signed::unsigned(&confirm);
+                if award.slot == 0 {
+                    announcer.handle(Input::Confirm { from: to, confirm }, NOW);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    assert_eq!(given, [vec![(0, 500); 8], vec![(1, 1_000)]].concat());
+    assert_eq!(recompute(&log).map(|_| ()), Ok(()));
+}
+
+/// An announcer with so much money that has awarded a slot to the one bid, at 30.
+fn awarded(micros: u64) -> (Announcer, Bid) {
+    let mut announcement = fixtures::announcement();
+    announcement.limits.price = Some(micros);
+    let currency: Currency = "EUR".parse().unwrap();
+    let plan = Plan {
+        budget: Some(Budget {
+            money: Some(Amount { currency, micros }),
+            ..Budget::default()
+        }),
+        ..plan(&announcement)
+    };
+    let mut announcer = Announcer::start(plan, NOW).unwrap();
+    let mut bid = fixtures::bid(2, 30);
+    bid.announcement = Signed::unsigned(&announcement).digest();
+    assert_eq!(refusal(&mut announcer, &bid.bidder, &bid, NOW), None);
+    announcer.handle(Input::Unreached(Side::Parent), NOW);
+    while announcer.poll_output().is_some() {}
+    (announcer, bid)
+}
+
+fn confirms(announcer: &mut Announcer, bid: &Bid) {
+    let confirm = Confirm {
+        broadcast: bid.broadcast,
+        slot: 0,
+        epoch: 1,
+        bid: Signed::unsigned(bid).digest(),
+        answer: ConfirmAnswer::Reserved,
+    };
+    let (from, confirm) = (bid.bidder.clone(), Signed::unsigned(&confirm));
+    announcer.handle(Input::Confirm { from, confirm }, NOW);
+}
+
+/// Says how the work ended; gives what is written down, and how often that is acknowledged.
+fn delivers(
+    announcer: &mut Announcer,
+    bid: &Bid,
+    end: LeaseEnd,
+    charged: u64,
+) -> (Vec<Entry>, usize) {
+    let output = (end == LeaseEnd::Done).then(|| Blob::from(b"1".to_vec()));
+    let outcome = Outcome {
+        broadcast: bid.broadcast,
+        slot: 0,
+        epoch: 1,
+        bid: Signed::unsigned(bid).digest(),
+        end,
+        output: output.as_ref().map(|it| Digest::of(&[it])),
+        failure: None,
+        confidence: None,
+        charged: Some(Price {
+            currency: "EUR".to_owned(),
+            micros: charged,
+        }),
+        run: None,
+        created: NOW.wall,
+        spent: None,
+        below: None,
+    };
+    while announcer.poll_output().is_some() {}
+    let delivered = Deliver {
+        outcome: Signed::unsigned(&outcome),
+        output,
+    };
+    let (from, matches) = (bid.bidder.clone(), true);
+    announcer.handle(
+        Input::Delivered {
+            from,
+            delivered,
+            matches,
+        },
+        NOW,
+    );
+    let (mut written, mut acks) = (Vec::new(), 0);
+    while let Some(output) = announcer.poll_output() {
+        match output {
+            Output::Write(entry) => written.push(*entry),
+            Output::Send {
+                message: Message::Ack(_),
+                ..
+            } => acks += 1,
+            _ => {}
+        }
+    }
+    (written, acks)
+}
+
+#[test]
+fn what_a_winner_says_before_its_lease_takes_nothing_out_of_the_budget() {
+    for end in [LeaseEnd::NotBegun, LeaseEnd::Failed] {
+        let (mut announcer, bid) = awarded(40);
+        let stake = announcer.spent();
+
+        let before = delivers(&mut announcer, &bid, end, 0);
+        assert_eq!(
+            (before, announcer.spent()),
+            ((Vec::new(), 1), stake.clone())
+        );
+
+        confirms(&mut announcer, &bid);
+        let (written, acks) = delivers(&mut announcer, &bid, LeaseEnd::Done, 30);
+        assert!(matches!(written.first(), Some(Entry::Ended(it)) if it.end == End::Result));
+        assert_eq!((acks, announcer.spent()), (1, stake));
+    }
+}
+
+#[test]
+fn what_a_holder_says_after_its_result_gives_nothing_back() {
+    for end in [LeaseEnd::NotBegun, LeaseEnd::Failed] {
+        let (mut announcer, bid) = awarded(40);
+        confirms(&mut announcer, &bid);
+        delivers(&mut announcer, &bid, LeaseEnd::Done, 30);
+        let charged = announcer.spent();
+
+        let (written, acks) = delivers(&mut announcer, &bid, end, 0);
+
+        assert!(matches!(written.as_slice(), [Entry::Unused(_)]));
+        assert_eq!((acks, announcer.spent()), (1, charged));
+    }
+}
