@@ -83,7 +83,7 @@ ENTRIES = {
     7: ("leased", record({0: uint, 1: uint, 2: uint, 3: uint, 4: place, 5: uint})),
     8: ("ended", record({0: uint, 1: uint, 2: one_of(*range(1, 9)), 4: uint}, {3: delivery})),
     9: ("decided", record({0: uint, 1: uint, 2: boolean, 3: uint}, {64: boolean})),
-    10: ("unused", record({0: delivery, 1: uint})),
+    10: ("unused", record({0: delivery, 1: uint}, {64: boolean})),
     11: ("cancelled", record({0: uint})),
     12: ("finished", record({0: conclusion, 1: uint})),
     13: ("proved", record({0: bstr, 1: uint})),

@@ -2,7 +2,7 @@
 
 from refused import require
 
-DONE, NOT_BEGUN = 1, 2
+NOT_BEGUN = 2
 MONEY, TOKENS, CALLS = 0, 1, 2
 
 
@@ -52,11 +52,11 @@ class Purse:
         if award in self.awards:
             self.awards[award].price = self.awards[award].counts[MONEY] = 0
 
-    def settle_unused(self, outcome):
+    def settle_unused(self, outcome, paid):
         """Counts an outcome that ended no lease, unless the one that did has said it."""
         share = self.awards.get((outcome[1], outcome[2]))
         if share is not None and not share.said:
-            self.settle(outcome, outcome[4] == DONE)
+            self.settle(outcome, paid)
 
     def settle(self, outcome, paid):
         """Counts what a holder says, at most what it was given; of money nothing but for a result."""

@@ -1,4 +1,4 @@
-"""A broadcast recomputed from its transcript (TRANSCRIPT-1 to TRANSCRIPT-10, TRANSCRIPT-15)."""
+"""A broadcast recomputed from its transcript (TRANSCRIPT-1 to TRANSCRIPT-10, TRANSCRIPT-15, TRANSCRIPT-16)."""
 
 import cbor
 import messages
@@ -122,8 +122,8 @@ def ends(outcome, output, bid):
 
 
 def over_after(began, lasts):
-    """When what began then and lasts so long was over at the earliest: clocks are set."""
-    return began + lasts - lasts // 100
+    """When what began then and lasts so long was over at the earliest: clocks are set (TRANSCRIPT-16)."""
+    return began + max(0, lasts - max(10, lasts // 100))
 
 
 def over_at(granted, lasts_ms):
@@ -403,7 +403,8 @@ class Broadcast:
         self.chains.check(entry[0][0], "outcome", bidder.bid[2], True)
         if not self.is_busy() and not self.owes_an_award(entry[1]):
             self.aggregates = True
-        self.purse.settle_unused(outcome)
+        paid = not entry.get(64) and RESULT in ends(outcome, entry[0].get(1), bidder.bid)
+        self.purse.settle_unused(outcome, paid)
 
     def is_busy(self):
         return any(slot.state in ACTIVE for slot in self.slots)

@@ -10,7 +10,7 @@ use realm_protocol::{
     wire_map,
 };
 
-use crate::aggregate::Citation;
+use crate::{aggregate::Citation, announcer::judge};
 
 wire_map! {
     /// The broadcast as it was planned; the first entry.
@@ -193,6 +193,8 @@ wire_map! {
         0 => delivered: Deliver,
         /// When.
         1 => at: Timestamp,
+        /// True where the output breaks the announced schema.
+        64 => mismatched: Option<bool>,
     }
 }
 
@@ -381,6 +383,31 @@ impl Entry {
             Self::Finished(it) => it.at,
             Self::Proved(it) => it.at,
         }
+    }
+}
+
+impl End {
+    /// Whether what was given or charged is not what was agreed on.
+    pub const fn is_wrong(self) -> bool {
+        matches!(self, Self::Overcharged | Self::Mismatched | Self::Forged)
+    }
+}
+
+impl Unused {
+    /// Takes what was delivered, and what it would have been worth.
+    pub(crate) fn of(delivered: Deliver, worth: End, at: Timestamp) -> Self {
+        Self {
+            delivered,
+            at,
+            mismatched: (worth == End::Mismatched).then_some(true),
+        }
+    }
+
+    /// What the outcome would have been worth, had it ended the lease of its bid in time.
+    pub fn worth(&self, bid: &Bid) -> Option<End> {
+        let outcome = self.delivered.outcome.peek().ok()?;
+        let matches = self.mismatched != Some(true);
+        Some(judge(&outcome, &self.delivered, bid, matches))
     }
 }
 

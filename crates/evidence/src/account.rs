@@ -180,6 +180,8 @@ pub struct Late {
     pub outcome: Digest,
     /// How the work ended, as its holder says: `Done`, `NotBegun` or `Failed`.
     pub end: &'static str,
+    /// Why nothing is paid for it, where it is not what was agreed on: `Overcharged`, `Mismatched` or `Forged`.
+    pub wrong: Option<&'static str>,
     /// Currency of what it charges; none for nothing.
     pub currency: Option<String>,
     /// What it charges, in millionths.
@@ -294,6 +296,7 @@ fn late(entry: &Entry, bids: &[(Digest, Bid)]) -> Option<Late> {
         bid: outcome.bid,
         outcome: it.delivered.outcome.digest(),
         end: outcome.end.name(),
+        wrong: it.worth(bid).filter(|it| it.is_wrong()).map(End::name),
         currency: charged.as_ref().map(|price| price.currency.clone()),
         charged_micros: charged.map_or(0, |price| price.micros),
         at: it.at,

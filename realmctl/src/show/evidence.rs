@@ -219,7 +219,6 @@ pub(super) fn below(confirmed: u64, silent: u64) -> Option<String> {
         .then(|| format!("{confirmed} confirmed, {silent} silent"))
 }
 
-/// An outcome that came too late, and what it costs.
 /// A person's word about one slot.
 fn decided(decision: &Decision, wide: bool) -> String {
     let (slot, epoch) = (decision.slot, decision.epoch);
@@ -233,6 +232,7 @@ fn decided(decision: &Decision, wide: bool) -> String {
     )
 }
 
+/// An outcome that came too late, and what it costs.
 fn late(late: &Late, wide: bool) -> String {
     let (who, end) = (place(&late.realm, wide), late.end);
     let (slot, epoch) = (late.slot, late.epoch);
@@ -240,7 +240,11 @@ fn late(late: &Late, wide: bool) -> String {
         0 => "nothing".to_owned(),
         micros => price(late.currency.as_ref(), micros),
     };
-    format!("{who}, slot {slot}, epoch {epoch}: {end}, not used, charges {charged}")
+    let unpaid = late
+        .wrong
+        .map(|wrong| format!(", is paid nothing: {wrong}"));
+    let unpaid = unpaid.unwrap_or_default();
+    format!("{who}, slot {slot}, epoch {epoch}: {end}, not used, charges {charged}{unpaid}")
 }
 
 /// Who held these slots last.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use realm_broadcast::log::{Answered, End, Ended, Entry};
+use realm_broadcast::log::{Answered, End, Ended, Entry, Unused};
 use realm_protocol::{
     Digest, LoopId, RealmId,
     broadcast::{Bid, ConfirmAnswer, LeaseEnd, Outcome},
@@ -47,7 +47,8 @@ impl Ledger {
                     let outcome = it.delivered.outcome.peek().ok()?;
                     // What ended the lease has said it.
                     if told.insert((outcome.slot, outcome.epoch)) {
-                        settle(&mut stakes, &outcome, outcome.end == LeaseEnd::Done);
+                        let price = bid(outcome.bid).map_or(0, |(_, bid, _)| bid.micros());
+                        settle(&mut stakes, &outcome, is_as_agreed(it, &outcome, price));
                     }
                 }
                 _ => {}
@@ -80,6 +81,16 @@ impl Ledger {
 fn reserves(it: &Answered) -> bool {
     let confirm = it.confirm.as_ref().and_then(|it| it.peek().ok());
     confirm.is_some_and(|it| it.answer == ConfirmAnswer::Reserved)
+}
+
+/// Whether a late outcome is a result of its digest, as the contract says and for no more than the bid.
+fn is_as_agreed(it: &Unused, outcome: &Outcome, price: u64) -> bool {
+    let output = it.delivered.output.as_ref();
+    let charged = outcome.charged.as_ref();
+    let agreed =
+        charged.is_none_or(|it| it.micros == 0 || it.currency == "EUR" && it.micros <= price);
+    let done = outcome.end == LeaseEnd::Done && it.mismatched.is_none();
+    done && agreed && output.is_some() && outcome.output == output.map(|it| Digest::of(&[it]))
 }
 
 fn end(stakes: &mut Stakes, it: &Ended) {

@@ -111,6 +111,12 @@ fn refused(book: &mut Book, story: &Story) {
     let late = awarded_after(story, &passed_over, 60_000);
     let what = "a winner behind a bid that may have held no longer";
     book.valid(what, "CLOSE-8", with(fields(&late), &json!([1, 6, null])));
+    let what = "a winner behind a bid whose award was not confirmed";
+    let named = unconfirmed(story, &early, early.bid.digest());
+    book.valid(what, "CLOSE-7", with(fields(&named), &json!([1, 6, null])));
+    let what = "a winner behind a bid where another's award was not confirmed";
+    let other_named = unconfirmed(story, &early, story.signed_bid(4).digest());
+    book.invalid(what, "CLOSE-7", fields(&other_named));
     let uncounted = Receipt {
         close: other.close.iter().map(encoded).collect(),
         ..receipt(story, 1)
@@ -145,6 +151,23 @@ fn without_winner(story: &Story, receipt: Receipt, awarded: Option<Timestamp>) -
 fn awarded_after(story: &Story, receipt: &Receipt, ms: u64) -> Receipt {
     let created = receipt.announcement.peek().unwrap().created;
     without_winner(story, receipt.clone(), Some(created.plus(ms)))
+}
+
+/// The same, with one bid named whose award was not confirmed.
+fn unconfirmed(story: &Story, receipt: &Receipt, bid: Digest) -> Receipt {
+    let page: Close = cbor::decode(&receipt.close[0]).unwrap();
+    let verdict = Verdict {
+        unconfirmed: Some(vec![bid]),
+        ..page.verdict.peek().unwrap()
+    };
+    let page = Close {
+        verdict: signed(&verdict, &[&story.realms[0].node]),
+        ..page
+    };
+    Receipt {
+        close: vec![encoded(&page)],
+        ..receipt.clone()
+    }
 }
 
 /// The same close with another verdict, signed by the announcer.

@@ -4,7 +4,10 @@ use realm_broadcast::{
     Announcer, FanOut, Left, Pass, Side, Unsealed,
     announcer::{Fate, Input, Message, Output, Plan, Round, recompute},
     close_pages,
-    log::{Answered, Awarded, CloseCause, Conclusion, End, Ending, Entry, Leased, Proved, Unused},
+    log::{
+        Answered, Awarded, CloseCause, Conclusion, Counted, End, Ending, Entry, Leased, Proved,
+        Unused,
+    },
     open_transcript,
 };
 use realm_protocol::{
@@ -120,6 +123,16 @@ impl Story {
 
     /// With what all awards together may use.
     fn within(budget: Option<Budget>, announcement: &Announcement, parts: &[Part]) -> Self {
+        Self::leased(30_000, budget, announcement, parts)
+    }
+
+    /// With leases of so many milliseconds.
+    fn leased(
+        lease_ms: u64,
+        budget: Option<Budget>,
+        announcement: &Announcement,
+        parts: &[Part],
+    ) -> Self {
         let realms: Vec<Realm> = (0..=parts.len()).map(realm).collect();
         let announcement = Announcement {
             broadcast: broadcast(),
@@ -143,7 +156,7 @@ impl Story {
             secret: [7; 32],
             input: Blob::from(b"{}".to_vec()),
             confirm_ms: 2_000,
-            lease_ms: 30_000,
+            lease_ms,
             at_once: 2,
             person_ms: 60_000,
             budget,
@@ -188,11 +201,17 @@ impl Story {
             if next.as_millis() > until {
                 break;
             }
-            self.elapsed = self.elapsed.max(next.as_millis());
-            self.announcer.handle_timeout(self.now());
-            self.drain();
+            self.pass();
         }
         self
+    }
+
+    /// Time passes until something happens by itself.
+    fn pass(&mut self) {
+        let next = self.announcer.poll_timeout().unwrap();
+        self.elapsed = self.elapsed.max(next.as_millis());
+        self.announcer.handle_timeout(self.now());
+        self.drain();
     }
 
     /// A chain is written down before what rests on it.
@@ -445,6 +464,21 @@ fn make(book: &mut Book) {
         let rules = "ANNOUNCE-16 AWARD-7 AWARD-9";
         book.valid(name, rules, answered(&story.log));
     }
+    let garbled = garbled();
+    book.valid(
+        "a late outcome that breaks the schema is not paid",
+        "AWARD-9 TRANSCRIPT-10",
+        answered(&garbled),
+    );
+    let mut paid = garbled.clone();
+    first!(paid, Unused).mismatched = None;
+    book.invalid(
+        "an award beyond what a late result leaves",
+        "AWARD-7 AWARD-9",
+        fields(&transcript(&paid)),
+    );
+    twice(book, &garbled, &cancelled.log);
+    crowded(book);
     tampered(book, &replaced.log);
     overspent(book, &returned.log);
     closed_early(book, &replaced.log);
@@ -463,6 +497,89 @@ fn make(book: &mut Book) {
 
 /// What is wrong, by which rule, and how a bid gets there.
 type Change = (&'static str, &'static str, fn(&mut Bid));
+
+/// Two leases run out, one right after the other; in between, what its holder gives for the first breaks the schema,
+/// and another is awarded what was set aside for it.
+fn garbled() -> Vec<Entry> {
+    let parts = [Part::Stays, Part::Stays, Part::Gives(1)];
+    let mut story = Story::leased(1_000, purse(50_000), &cheap(), &parts);
+    let first = story.signed_bid(0).digest();
+    let from = story.bidder(0).place();
+    let ended = |log: &[Entry]| log.iter().any(|it| matches!(it, Entry::Ended(_)));
+    story = story.run(0);
+    while !ended(&story.log) {
+        story.pass();
+    }
+    let (outcome, output) = outcome(Part::Gives(9), 0, 1, first, 0);
+    let outcome = signed(&outcome, &[&story.bidder(0).node]);
+    story.tell(Input::Delivered {
+        from,
+        delivered: Deliver { outcome, output },
+        matches: false,
+    });
+    story.run(u64::MAX).log
+}
+
+/// What happens once and not again: a late outcome of an award, and a cancel.
+fn twice(book: &mut Book, late: &[Entry], cancelled: &[Entry]) {
+    let mut told_twice = late.to_vec();
+    let unused = |it: &Entry| matches!(it, Entry::Unused(_));
+    let at = told_twice.iter().position(unused).unwrap();
+    let mut again = first!(told_twice, Unused).clone();
+    let mut outcome = again.delivered.outcome.peek().unwrap();
+    outcome.created = outcome.created.plus(1);
+    again.delivered.outcome = signed(&outcome, &[&realm(1).node]);
+    told_twice.insert(at + 1, again.into());
+    book.invalid(
+        "a second late outcome of an award",
+        "TRANSCRIPT-10",
+        fields(&transcript(&told_twice)),
+    );
+    let mut cancelled = cancelled.to_vec();
+    let is_cancel = |it: &Entry| matches!(it, Entry::Cancelled(_));
+    let at = cancelled.iter().position(is_cancel).unwrap();
+    cancelled.insert(at, cancelled[at].clone());
+    book.invalid(
+        "a second cancel",
+        "TRANSCRIPT-10",
+        fields(&transcript(&cancelled)),
+    );
+}
+
+/// More bids of one root: half of those that are taken count, and no more.
+fn crowded(book: &mut Book) {
+    let mut few = best(asking());
+    few.rule.max_bids = 7;
+    let story = Story::new(&few, &[Part::Gives(1); 3]).run(u64::MAX);
+    let with = |more: u64| {
+        let mut log = story.log.clone();
+        let closed = first!(log, BidsClosed).at;
+        let end = |it: &Entry| matches!(it, Entry::BidsClosed(_));
+        let end = log.iter().position(end).unwrap();
+        let bids = (0..more).map(|number| {
+            let bid = Bid {
+                agent: format!("risk-classify-{number}").parse().unwrap(),
+                price: euros(90_000 + number),
+                ..story.bid(2)
+            };
+            let counted = Counted {
+                bid: signed(&bid, &[&story.bidder(2).node]),
+                trust: 500_000,
+                at: closed,
+            };
+            counted.into()
+        });
+        let bids: Vec<Entry> = bids.collect();
+        log.splice(end..end, bids);
+        log
+    };
+    book.valid("half of the bids of one root", "BID-5", answered(&with(2)));
+    book.invalid(
+        "more than half of the bids of one root",
+        "BID-5",
+        fields(&transcript(&with(3))),
+    );
+}
 
 /// Bids that break a rule, each the last in rank, so that all else stays as it was.
 fn uncountable(book: &mut Book, story: &Story) {
@@ -538,6 +655,27 @@ fn awarded_too_often(book: &mut Book, log: &[Entry]) {
 
 /// A bidding that ended before what is given for its cause.
 fn closed_early(book: &mut Book, log: &[Entry]) {
+    let mut short = best(asking());
+    short.window_ms = 60;
+    let short = Story::new(&short, &[Part::Gives(1), Part::Gives(1), Part::Gives(1)]);
+    let short = short.run(u64::MAX).log;
+    let sooner = |ms| {
+        let mut log = short.clone();
+        let closed = first!(log, BidsClosed);
+        assert_eq!(closed.cause, CloseCause::Window);
+        closed.at = Timestamp::from_millis(closed.at.as_millis() - ms);
+        log
+    };
+    book.valid(
+        "a short window over by a clock that was set",
+        "TRANSCRIPT-16 TRANSCRIPT-3",
+        answered(&sooner(10)),
+    );
+    book.invalid(
+        "a short window that was not over",
+        "TRANSCRIPT-16 TRANSCRIPT-3",
+        fields(&transcript(&sooner(11))),
+    );
     for (name, cause, sooner) in [
         (
             "bids taken for less than their time",
@@ -748,6 +886,7 @@ fn not_begun(log: &[Entry], award: &Awarded) -> Unused {
             output: None,
         },
         at: award.at,
+        mismatched: None,
     }
 }
 

@@ -1,9 +1,9 @@
 //! What holders say after the one outcome.
 
-use realm_protocol::{FailureCode, broadcast::Deliver};
+use realm_protocol::FailureCode;
 
-use super::{Announcer, Fate, judge};
-use crate::log::End;
+use super::{Announcer, Fate};
+use crate::log::{End, Unused};
 
 impl Announcer {
     /// Whether somebody who was awarded work has not said yet what it charges and has used.
@@ -20,8 +20,8 @@ impl Announcer {
 
     /// What the bidder's own word says of an award of which nothing was said so far: its lease was taken back, or it
     /// ran out while nobody could hear its holder.
-    pub fn end_of_unused(&self, delivered: &Deliver, matches: bool) -> Option<End> {
-        let outcome = delivered.outcome.peek().ok()?;
+    pub fn end_of_unused(&self, unused: &Unused) -> Option<End> {
+        let outcome = unused.delivered.outcome.peek().ok()?;
         let award = (outcome.slot, outcome.epoch);
         let end = match self.fates.get(&outcome.bid)? {
             Fate::Won { slot, epoch, end } if (*slot, *epoch) == award => (*end)?,
@@ -33,7 +33,12 @@ impl Announcer {
             _ => false,
         };
         let obeyed = outcome.failure == Some(FailureCode::Cancelled);
-        let bid = &self.intake.get(&outcome.bid)?.bid;
-        (unsaid && !obeyed).then(|| judge(&outcome, delivered, bid, matches))
+        self.worth_of(unused).filter(|_| unsaid && !obeyed)
+    }
+
+    /// What an outcome that is not used would have been worth.
+    pub fn worth_of(&self, unused: &Unused) -> Option<End> {
+        let outcome = unused.delivered.outcome.peek().ok()?;
+        unused.worth(&self.intake.get(&outcome.bid)?.bid)
     }
 }

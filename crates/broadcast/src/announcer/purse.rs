@@ -103,11 +103,11 @@ impl Purse {
     }
 
     /// Counts what a holder says that no lease waits for, unless the outcome that ended the lease has
-    /// said it.
-    pub(super) fn settle_unused(&mut self, outcome: &Outcome) {
+    /// said it. Only what would have been a result is paid.
+    pub(super) fn settle_unused(&mut self, outcome: &Outcome, paid: bool) {
         let award = (outcome.slot, outcome.epoch);
         if self.awards.get(&award).is_some_and(|share| !share.said) {
-            self.settle(outcome, outcome.end == LeaseEnd::Done);
+            self.settle(outcome, paid);
         }
     }
 
@@ -215,10 +215,10 @@ mod tests {
             assert_eq!((money, left.tokens), (Some(100 - owed), Some(3)));
         }
         // What comes after a lease that ran out.
-        for (end, owed) in [(Done, 60), (Failed, 0)] {
+        for (end, paid, owed) in [(Done, true, 60), (Done, false, 0), (Failed, false, 0)] {
             let mut purse = Purse::new(None);
             purse.set_aside((0, 1), Some(&euros(100)), Budget::default());
-            purse.settle_unused(&told(end, euros(60)));
+            purse.settle_unused(&told(end, euros(60)), paid);
             let spent: u64 = purse.spent().money.iter().map(|it| it.micros).sum();
             assert_eq!(spent, owed);
         }

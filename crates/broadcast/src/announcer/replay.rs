@@ -128,8 +128,9 @@ impl Announcer {
             }
             Entry::Unused(it) => {
                 if let Ok(outcome) = it.delivered.outcome.peek() {
+                    let paid = self.worth_of(it) == Some(End::Result);
                     self.unused.insert((outcome.slot, outcome.epoch));
-                    self.purse.settle_unused(&outcome);
+                    self.purse.settle_unused(&outcome, paid);
                 }
                 self.heard.insert(it.delivered.outcome.digest());
             }

@@ -427,7 +427,7 @@ impl Announcer {
             && !self.is_unleased((slot, epoch))
             && self.unused.insert((slot, epoch))
         {
-            self.record(Unused { delivered, at }, now);
+            self.record(Unused::of(delivered, end, at), now);
         }
     }
 

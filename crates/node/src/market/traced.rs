@@ -1,6 +1,6 @@
 //! Broadcasts in the traces of their runs.
 
-use realm_broadcast::log::{Conclusion, Ending, Entry, Proved, Unused};
+use realm_broadcast::log::{Conclusion, End, Ending, Entry, Proved, Unused};
 use realm_executor::spend_value;
 use realm_protocol::{
     BroadcastId, Place,
@@ -142,8 +142,10 @@ impl Node {
                 ("broadcast.decided", told.with_some("unsaid", it.unsaid))
             }
             Entry::Unused(it) => {
-                let spent = self.market.own(broadcast).map(|own| own.announcer.spent());
-                let told = told_unused(told, it);
+                let own = self.market.own(broadcast);
+                let worth = own.and_then(|own| own.announcer.worth_of(it));
+                let spent = own.map(|own| own.announcer.spent());
+                let told = told_unused(told, it, worth);
                 let told = told.with_some("spent", spent.as_ref().map(spend_value));
                 ("broadcast.unused", told)
             }
@@ -209,7 +211,7 @@ impl Node {
 }
 
 /// What a holder says of work that is not used.
-fn told_unused(told: Object, it: &Unused) -> Object {
+fn told_unused(told: Object, it: &Unused, worth: Option<End>) -> Object {
     let Ok(outcome) = it.delivered.outcome.peek() else {
         return told;
     };
@@ -218,6 +220,7 @@ fn told_unused(told: Object, it: &Unused) -> Object {
     told.with("slot", &outcome.slot)
         .with("epoch", &outcome.epoch)
         .with("end", outcome.end.name())
+        .with_some("wrong", worth.filter(|it| it.is_wrong()).map(End::name))
         .with_some("charged", charged)
 }
 

@@ -66,8 +66,7 @@ impl Node {
                 )
             }
             Entry::Unused(it) => {
-                let matches = own.matches(&it.delivered);
-                let end = own.announcer.end_of_unused(&it.delivered, matches);
+                let end = own.announcer.end_of_unused(it);
                 let outcome = it.delivered.outcome.peek().ok();
                 let holder = outcome.and_then(|outcome| own.holders.get(&outcome.slot).cloned());
                 (holder, end.and_then(Conduct::of))

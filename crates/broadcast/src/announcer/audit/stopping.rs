@@ -9,10 +9,14 @@ use crate::{
     log::{BidsClosed, CloseCause},
 };
 
+/// What is taken off a time at the least, milliseconds (TRANSCRIPT-16).
+const SET_MS: u64 = 10;
+
 /// When what began then and lasts so long was over at the earliest: less a hundredth, because the clock that
 /// entries are dated by is set now and then.
 pub(crate) fn over_after(began: Timestamp, lasts_ms: u64) -> Timestamp {
-    began.plus(lasts_ms.saturating_sub(lasts_ms / 100))
+    let set_ms = SET_MS.max(lasts_ms / 100);
+    began.plus(lasts_ms.saturating_sub(set_ms))
 }
 
 impl Audit {

@@ -155,6 +155,10 @@ fn delivers(
     charged: u64,
 ) -> (Vec<Entry>, usize) {
     let output = (end == LeaseEnd::Done).then(|| Blob::from(b"1".to_vec()));
+    delivers_at(NOW, announcer, delivered(bid, end, charged, output), true)
+}
+
+fn delivered(bid: &Bid, end: LeaseEnd, charged: u64, output: Option<Blob>) -> (Place, Deliver) {
     let outcome = Outcome {
         broadcast: bid.broadcast,
         slot: 0,
@@ -173,19 +177,24 @@ fn delivers(
         spent: None,
         below: None,
     };
+    let outcome = Signed::unsigned(&outcome);
+    (bid.bidder.clone(), Deliver { outcome, output })
+}
+
+fn delivers_at(
+    now: Now,
+    announcer: &mut Announcer,
+    (from, delivered): (Place, Deliver),
+    matches: bool,
+) -> (Vec<Entry>, usize) {
     while announcer.poll_output().is_some() {}
-    let delivered = Deliver {
-        outcome: Signed::unsigned(&outcome),
-        output,
-    };
-    let (from, matches) = (bid.bidder.clone(), true);
     announcer.handle(
         Input::Delivered {
             from,
             delivered,
             matches,
         },
-        NOW,
+        now,
     );
     let (mut written, mut acks) = (Vec::new(), 0);
     while let Some(output) = announcer.poll_output() {
@@ -232,5 +241,40 @@ fn what_a_holder_says_after_its_result_gives_nothing_back() {
 
         assert!(matches!(written.as_slice(), [Entry::Unused(_)]));
         assert_eq!((acks, announcer.spent()), (1, charged));
+    }
+}
+
+#[test]
+fn after_its_lease_too_a_winner_is_paid_for_a_result_and_for_nothing_else() {
+    let one = || Some(Blob::from(b"1".to_vec()));
+    let money = |announcer: &Announcer| -> u64 {
+        let spent = announcer.spent().money;
+        spent.iter().map(|it| it.micros).sum()
+    };
+    // What is charged, whether the schema lets it pass and whether the output is what was signed; what is owed.
+    for (charged, matches, forged, owed) in [
+        (30, true, false, 30),
+        (10, true, false, 10),
+        (31, true, false, 0),
+        (30, false, false, 0),
+        (30, true, true, 0),
+    ] {
+        let (mut announcer, bid) = awarded(40);
+        confirms(&mut announcer, &bid);
+        let late = Now {
+            wall: NOW.wall.plus(300_000),
+            tick: NOW.tick.plus(300_000),
+        };
+        announcer.handle_timeout(late);
+        assert_eq!(money(&announcer), 30, "nothing is said yet");
+
+        let (from, mut given) = delivered(&bid, LeaseEnd::Done, charged, one());
+        if forged {
+            given.output = Some(Blob::from(b"2".to_vec()));
+        }
+        let (written, acks) = delivers_at(late, &mut announcer, (from, given), matches);
+
+        assert!(matches!(written.as_slice(), [Entry::Unused(_)]));
+        assert_eq!((acks, money(&announcer)), (1, owed));
     }
 }
