@@ -6,7 +6,7 @@ use rand_core::SeedableRng;
 use realm_crypto::{Outgoing, seal};
 use realm_protocol::{
     CallId, Kind, Phase, Place, Priority,
-    broadcast::{Announce, Announcement, WorkProgress},
+    broadcast::{Announce, Announcement, Deliver, Outcome, WorkProgress},
     cbor::{self, Blob},
     link::Frame,
     records::{KemPurpose, Signed},
@@ -107,6 +107,18 @@ impl World {
     pub fn report_progress(&mut self, by: HostId, to: HostId, progress: &WorkProgress) {
         let call = CallId::new(*progress.broadcast.as_bytes());
         self.slip_in(by, to, (Kind::Progress, call), &cbor::encode(progress));
+    }
+
+    /// Gives a neighbour of a host's an outcome of the host's, whatever it has said before.
+    pub fn give_outcome(&mut self, by: HostId, to: HostId, outcome: &Outcome) {
+        let mut signed = Signed::unsigned(outcome);
+        self.hosts[by.0].node_key().sign(&mut signed);
+        let delivered = Deliver {
+            outcome: signed,
+            output: None,
+        };
+        let call = CallId::new(*outcome.broadcast.as_bytes());
+        self.slip_in(by, to, (Kind::Failure, call), &cbor::encode(&delivered));
     }
 
     /// Gives a neighbour of a host's a message in the host's name.

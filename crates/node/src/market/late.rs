@@ -10,6 +10,8 @@ use crate::{Node, state::StoredOver};
 #[derive(Debug)]
 pub(super) struct Late {
     pub(super) own: Announced,
+    /// How much of its trace was written when it was last written down what a restart needs.
+    noted: u64,
     /// Until when they are heard.
     ends: Timestamp,
     pub(super) until: Tick,
@@ -50,7 +52,12 @@ impl Node {
     fn remember_late(&mut self, broadcast: BroadcastId, mut own: Announced, ends: Timestamp) {
         own.announcer.forget_losers();
         let until = self.now.tick.plus(ends.since(self.now.wall));
-        let late = Late { own, ends, until };
+        let late = Late {
+            noted: own.events,
+            own,
+            ends,
+            until,
+        };
         self.market.late.insert(broadcast, late);
     }
 
@@ -69,12 +76,18 @@ impl Node {
         owed
     }
 
-    /// An outcome has come: what a restart needs is written down anew, and nothing is kept once no more can come.
+    /// An outcome has come. What a restart needs is written down anew if it is the first of its award, or proves somebody
+    /// anew, and nothing is kept once no more can come.
     pub(super) fn settle_late(&mut self, broadcast: BroadcastId) {
-        match self.market.late.get(&broadcast) {
-            Some(late) if late.own.announcer.is_owed() => self.keep_broadcast(broadcast),
-            Some(_) => self.forget_late(broadcast),
-            None => {}
+        let Some(late) = self.market.late.get_mut(&broadcast) else {
+            return;
+        };
+        let events = late.own.events;
+        let told = std::mem::replace(&mut late.noted, events) < events;
+        if !late.own.announcer.is_owed() {
+            self.forget_late(broadcast);
+        } else if told {
+            self.keep_broadcast(broadcast);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Outcomes that nobody needs any more, and bidders that nobody calls.
 
 use realm_protocol::{
-    FailureCode,
+    FailureCode, Timestamp,
+    broadcast::{LeaseEnd, Outcome},
     journal::{Direction, Run, Status, Table},
 };
 
@@ -76,17 +77,22 @@ fn work_that_is_not_waited_for_any_more_is_taken_back_and_cited() {
 
 /// A race that is over while its slower holder, the left one, has done the work and cannot be heard.
 fn unheard(seed: u64) -> (World, HostId, [HostId; 2], Broadcasted) {
-    let (mut world, acme, [left, right]) = uneven_family(seed);
+    let (mut world, acme, children) = uneven_family(seed);
+    let ended = race_unheard(&mut world, acme, children);
+    (world, acme, children, ended)
+}
+
+fn race_unheard(world: &mut World, acme: HostId, [left, right]: [HostId; 2]) -> Broadcasted {
     world.apply(right, &[bids(Loops::idempotent("see", 1_000), "EUR 0.02")]);
     world.run_for(1_000);
     let control = world.ask(acme, Request::Broadcast(Box::new(race())));
     world.run_for(700);
     world.partition(left, acme);
-    let ended = end_of(&mut world, acme, control);
+    let ended = end_of(world, acme, control);
     world.run_for(6_000);
-    let done = work_of(&world, left).map(|run| run.status);
+    let done = work_of(world, left).map(|run| run.status);
     assert_eq!(done, Some(Status::Completed), "nobody could take it back");
-    (world, acme, [left, right], ended)
+    ended
 }
 
 /// What the announcer holds of broadcasts that have ended.
@@ -153,6 +159,47 @@ fn who_says_nothing_for_a_quarter_of_an_hour_after_the_outcome_is_waited_for_no_
     assert_eq!(kept(&world, acme), 0);
     assert!(late(&account(&world, acme)).is_empty());
     invariants::check(&mut world);
+}
+
+#[test]
+fn of_one_award_one_outcome_is_written_down_however_many_come_while_another_is_waited_for() {
+    let (mut world, acme, [left, right]) = uneven_family(656);
+    world.overhear();
+    world.run_for(4_000);
+    let ended = race_unheard(&mut world, acme, [left, right]);
+    let give = |world: &mut World, number: u64| {
+        let outcome = Outcome {
+            broadcast: ended.broadcast,
+            slot: 0,
+            epoch: 1,
+            bid: ended.slots[0].bid,
+            end: LeaseEnd::Failed,
+            output: None,
+            failure: None,
+            confidence: None,
+            charged: None,
+            run: None,
+            created: Timestamp::from_millis(number),
+            spent: None,
+            below: None,
+        };
+        world.give_outcome(right, acme, &outcome);
+        world.run_for(20);
+    };
+    let unused = |world: &World| {
+        let events = world.hosts[acme.0].disk.events.values();
+        events.filter(|it| it.kind == "broadcast.unused").count()
+    };
+    give(&mut world, 0);
+    world.run_for(1_000);
+    assert_eq!(unused(&world), 1);
+    assert!(kept(&world, acme) > 0, "the left one is waited for");
+    world.hosts[acme.0].disk.lose(Table::Broadcasts);
+
+    (1..100).for_each(|number| give(&mut world, number));
+
+    assert_eq!(unused(&world), 1);
+    assert_eq!(kept(&world, acme), 0, "nothing is written anew");
 }
 
 #[test]
