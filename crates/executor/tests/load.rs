@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use realm_executor::{Body, Effects, Kind, Manifest, Problem, Registry, Tool, load};
-use realm_protocol::{Digest, LoopId};
+use realm_protocol::{Digest, LoopId, limits};
 use serde_json::json;
 
 const PROMPT: &str = r#"{
@@ -674,6 +674,36 @@ fn announced_work_that_contradicts_itself_is_refused_where_it_does() {
         assert_eq!(places(&problems)[0], place, "{instead}");
         assert!(problems[0].what.contains(says), "{}", problems[0].what);
     }
+}
+
+#[test]
+fn no_round_of_announced_work_names_more_realms_than_an_announcement_may() {
+    let named = |range: std::ops::Range<usize>| {
+        let realms: Vec<String> = range.map(|number| format!("r{number}")).collect();
+        realms.join(", ")
+    };
+    let with = |before: std::ops::Range<usize>, besides: std::ops::Range<usize>| {
+        let text = BROADCAST.replace("[children, lab/genomics]", &format!("[{}]", named(before)));
+        let wider = format!("{{scope: [peers, {}]}}", named(besides));
+        read(
+            "quote.yaml",
+            &text.replace("{scope: peers, depth: 2}", &wider),
+        )
+    };
+    let (half, all) = (limits::NAMED_SCOPES / 2, limits::NAMED_SCOPES);
+
+    assert!(with(0..half, half..all).is_ok());
+    assert!(
+        with(0..all, 1..half).is_ok(),
+        "those named twice count once"
+    );
+    let problems = with(0..half, half..all + 1).unwrap_err();
+    assert_eq!(places(&problems), ["21:10 loop.broadcast.wider"]);
+    assert!(
+        problems[0].what.contains("name 65 realms"),
+        "{}",
+        problems[0].what
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Loops that are work without an address.
 
+use std::collections::BTreeSet;
+
 use realm_protocol::{
     LoopAddress,
     broadcast::{
@@ -37,7 +39,10 @@ impl Reader<'_> {
         capabilities.dedup();
         let scope = object.get("scope").map(|node| self.audiences(node));
         let depth = self.depth(&mut object);
-        let wider = object.get("wider").and_then(|node| self.wider(node));
+        let scope = scope.unwrap_or_else(|| vec![Audience::Subtree]);
+        let wider = object
+            .get("wider")
+            .and_then(|node| self.wider(node, &scope));
         let window = object
             .get("window")
             .and_then(|node| self.duration(node, rule!("broadcast.window"), limits::WINDOW_MAX_MS));
@@ -54,7 +59,7 @@ impl Reader<'_> {
         Some(Broadcast {
             loop_id,
             capabilities,
-            scope: scope.unwrap_or_else(|| vec![Audience::Subtree]),
+            scope,
             depth,
             wider,
             window_ms: window.unwrap_or(Broadcast::WINDOW_MS),
@@ -76,18 +81,24 @@ impl Reader<'_> {
         depth.unwrap_or(Broadcast::DEPTH)
     }
 
-    /// Who is asked where there are too few bids.
-    fn wider(&mut self, node: &Node) -> Option<Wider> {
+    /// Who is asked where there are too few bids, beside those who were asked before.
+    fn wider(&mut self, node: &Node, before: &[Audience]) -> Option<Wider> {
         const RULE: Rule = rule!("broadcast.wider");
         let mut object = Object::of(self, node, RULE)?;
         let scope = object.need(self, "scope", RULE);
         let scope = scope.map(|node| self.audiences(node));
         let depth = self.depth(&mut object);
         object.finish(self);
-        Some(Wider {
-            scope: scope?,
-            depth,
-        })
+        let scope = scope?;
+        let named = before.iter().chain(&scope).filter_map(Audience::realm);
+        let named = named.collect::<BTreeSet<_>>().len();
+        if named > limits::NAMED_SCOPES {
+            let most = limits::NAMED_SCOPES;
+            let what = format!("`scope` and `wider` name {named} realms, {most} at most are asked");
+            let problem = self.new_problem(node.at, RULE, what);
+            self.report(problem.hint("a realm is named with all below it: name one above several"));
+        }
+        Some(Wider { scope, depth })
     }
 
     /// The loop of this realm that makes the results one.

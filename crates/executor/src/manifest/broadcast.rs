@@ -94,6 +94,16 @@ pub enum Audience {
     Realm(RealmName),
 }
 
+impl Audience {
+    /// The realm that is named.
+    pub const fn realm(&self) -> Option<&RealmName> {
+        match self {
+            Self::Realm(name) => Some(name),
+            Self::Children | Self::Subtree | Self::Peers => None,
+        }
+    }
+}
+
 impl FromStr for Audience {
     type Err = NameError;
 
