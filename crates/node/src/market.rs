@@ -63,7 +63,7 @@ pub use announcing::{BroadcastAsked, Broadcasted, SlotView, Wider};
 pub(crate) use closing::CLOSES;
 pub use evidence::NoTranscript;
 pub(crate) use evidence::bare;
-pub(crate) use kept::{DAYS, Kept, leased_calls};
+pub(crate) use kept::{DAYS, Kept, leased_rows};
 pub use receipts::BidView;
 pub(crate) use telling::{Left, Tell, Unheard};
 pub use trusting::BidderView;

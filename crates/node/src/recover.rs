@@ -24,7 +24,7 @@ use crate::{
         stored::{self as halt, StoredHaltChange, StoredHalts},
     },
     identity::HeldKem,
-    market::{CLOSES, DAYS, Kept, leased_calls},
+    market::{CLOSES, DAYS, Kept, leased_rows},
     revocations::over_at,
     seen::SeenId,
     state::{
@@ -135,9 +135,9 @@ impl Node {
         let broadcasts = self.resume_broadcasts(broadcasts);
         self.recover_days(at(&rows, DAYS));
         let slots = self.recover_slots(kept_slots(&rows), recovered.restored);
-        let leases = leased_calls(&slots);
+        let leases = leased_rows(&slots);
         for run in broken_off {
-            match leases.contains(&run.run.call) {
+            match run.is_of(&leases) {
                 true => self.end_leased(run),
                 false => self.go_on_with(run),
             }

@@ -36,7 +36,7 @@ use crate::{
     traces::Counted,
 };
 pub(crate) use authority::StoredAuthority;
-pub(crate) use market::{Asked, Leased, Purpose, Question, leased_call};
+pub(crate) use market::{Asked, Leased, Purpose, Question, leased_run};
 use serving::{Incoming, KeyState};
 pub(crate) use serving::{Served, Serving};
 

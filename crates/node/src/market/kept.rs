@@ -13,7 +13,7 @@ use realm_broadcast::{
     slot_key,
 };
 use realm_protocol::{
-    BroadcastId, CallId, Digest, RunId,
+    BroadcastId, Digest, RunId,
     broadcast::Deliver,
     budget::Spend,
     cbor::{self, Blob, CborError},
@@ -25,8 +25,8 @@ use super::{Announced, Late};
 use crate::{
     Node, UnderWay,
     durable::BrokenOff,
-    serve::leased_call,
-    state::{self, StoredBroadcast, StoredFan, StoredOver, StoredPass},
+    serve::leased_run,
+    state::{self, StoredBroadcast, StoredFan, StoredOver, StoredPass, key_row},
 };
 
 /// Where an agent's day lies in the realm's standing, before the agent's name.
@@ -368,13 +368,22 @@ impl Node {
     }
 }
 
-/// The calls of work whose leases end with the process.
-pub(crate) fn leased_calls(held: &[Held]) -> BTreeSet<CallId> {
+impl BrokenOff {
+    /// Whether its key's row is one of these.
+    pub(crate) fn is_of(&self, rows: &BTreeSet<Vec<u8>>) -> bool {
+        let key = self.stored.key.as_deref();
+        key.is_some_and(|key| rows.contains(key))
+    }
+}
+
+/// The keys' rows of runs whose leases end with the process: these are as they were in every build, other than the
+/// calls of leased work.
+pub(crate) fn leased_rows(held: &[Held]) -> BTreeSet<Vec<u8>> {
     let reserved = held.iter().filter_map(|held| match held {
-        Held::Reserved(it) => Some(leased_call(
-            it.announcer.realm?,
-            slot_key(it.broadcast, it.work, it.slot),
-        )),
+        Held::Reserved(it) => {
+            let work = slot_key(it.broadcast, it.work, it.slot);
+            Some(key_row(it.announcer.realm?, &leased_run(work, it.bid)))
+        }
         _ => None,
     });
     reserved.collect()

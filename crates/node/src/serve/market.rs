@@ -63,12 +63,7 @@ impl Node {
         let Some(caller_realm) = leased.announcer.realm else {
             return;
         };
-        // The next holder of a slot may be another agent here, whose run is another.
-        let key = Digest::of(&[
-            b"realm/1/leased-run",
-            leased.key.as_bytes(),
-            leased.bid.as_bytes(),
-        ]);
+        let key = leased_run(leased.key, leased.bid);
         let work = Digest::of(&[
             b"realm/1/leased",
             caller_realm.as_bytes(),
@@ -135,10 +130,16 @@ impl Node {
     }
 }
 
+/// The key of the run that does leased work for a bid: the next holder of a slot may be another agent here, whose
+/// run is another.
+pub(crate) fn leased_run(key: Digest, bid: Digest) -> Digest {
+    Digest::of(&[b"realm/1/leased-run", key.as_bytes(), bid.as_bytes()])
+}
+
 /// The call of leased work under this key in the traces of its holders, which the keys of tools come from: one
 /// for each slot, because a realm may win several of a broadcast, and the same for every holder. Another announcer that
 /// gives its work the same name has other calls.
-pub(crate) fn leased_call(announcer: RealmId, key: Digest) -> CallId {
+fn leased_call(announcer: RealmId, key: Digest) -> CallId {
     let label = b"realm/1/leased-call";
     let digest = Digest::of(&[label, announcer.as_bytes(), key.as_bytes()]);
     CallId::new(digest.half())

@@ -1,7 +1,10 @@
 //! Broadcasts that a crash breaks off, at the realm that announced or at one that works.
 
 use realm_executor::Decision;
-use realm_protocol::journal::{Direction, JournalSeq, Run, Status, Table};
+use realm_protocol::{
+    CallId,
+    journal::{Direction, JournalSeq, Run, Status, Table},
+};
 
 use super::*;
 
@@ -86,6 +89,40 @@ fn a_winner_that_crashes_at_any_entry_gives_up_and_the_work_is_done_all_the_same
         invariants::check(&mut world);
     }
     panic!("a winner never ends");
+}
+
+/// What an earlier build wrote down of leased work: its call was named otherwise.
+#[test]
+fn leased_work_of_an_earlier_build_ends_with_its_process_like_any_other() {
+    let (mut world, acme, [left, right]) = family(96, ["EUR 0.03", "EUR 0.02"]);
+    let mut see = Loops::composite("see", &["slow"]);
+    see["effects"] = json!("idempotent");
+    world.apply(
+        right,
+        &[Loops::idempotent("slow", 3_000), bids(see, "EUR 0.02")],
+    );
+    world.run_for(1_000);
+    world.ask(acme, Request::Broadcast(Box::new(work())));
+    world.run_for(1_500);
+    let leased = runs_of(&world, right, Direction::In)[0].id;
+    world.crash(right);
+    let disk = &mut world.hosts[right.0].disk;
+    disk.runs.get_mut(&leased).unwrap().call = CallId::new([7; 16]);
+    world.run_for(500);
+    world.start(right);
+    world.run_for(20_000);
+
+    let ended = world.hosts[right.0].disk.runs[&leased].clone();
+    assert_eq!(ended.status, Status::Failed);
+    let why = String::from_utf8(ended.output.unwrap().to_vec()).unwrap();
+    assert!(why.contains("its lease ended with the process"), "{why}");
+    assert_eq!(
+        runs_of(&world, left, Direction::In).len(),
+        1,
+        "the next one takes over"
+    );
+    let asked = runs_of(&world, acme, Direction::Local);
+    assert_eq!(asked[0].status, Status::Completed);
 }
 
 #[test]
