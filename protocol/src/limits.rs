@@ -470,6 +470,9 @@ pub const ANNOUNCE_RATE: u64 = 250;
 pub const OFFERS: usize = 1_024;
 /// Share of [`OFFERS`] for the announcements from under one foreign root; it does not bid for more.
 pub const OFFERS_PER_ROOT: usize = 128;
+/// Bids of its agents that a realm has open on average for each of the announcements that [`OFFERS`] and
+/// [`OFFERS_PER_ROOT`] let it bid for; where there are as many in all, no agent bids.
+pub const OFFER_AGENTS: usize = 4;
 /// Times that an outcome is sent again until it is acknowledged; after the last it is kept, and
 /// sent no more.
 pub const OUTCOME_SENDS: u32 = 8;

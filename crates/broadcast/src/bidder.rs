@@ -9,10 +9,11 @@ mod bidding;
 mod budget;
 mod held;
 mod job;
+mod jobs;
 mod lease;
 mod terms;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use realm_protocol::{
     BroadcastId, Digest, FailureCode, LoopId, Now, Place, RunId, Tick,
@@ -36,6 +37,7 @@ use crate::resend::Resend;
 use bidding::Round;
 use budget::Reservations;
 use job::{Job, State, Won};
+use jobs::Jobs;
 
 /// One agent's part in one broadcast.
 type JobId = (BroadcastId, LoopId);
@@ -262,7 +264,7 @@ pub struct Bidder {
     capacity: u64,
     /// How long a bid holds, milliseconds.
     holds_ms: u64,
-    jobs: BTreeMap<JobId, Job>,
+    jobs: Jobs,
     /// The highest epoch that was confirmed of each slot, by whichever agent, of broadcasts with jobs.
     confirmed: BTreeMap<(BroadcastId, u64), u64>,
     reservations: Reservations,
@@ -278,7 +280,7 @@ impl Bidder {
             me,
             capacity,
             holds_ms: holds_ms.clamp(1, limits::BID_MS),
-            jobs: BTreeMap::new(),
+            jobs: Jobs::default(),
             confirmed: BTreeMap::new(),
             reservations: Reservations::default(),
             rounds: BTreeMap::new(),
@@ -289,7 +291,7 @@ impl Bidder {
 
     /// How busy it is, in millionths of its capacity; as busy as its realm is, where that is more.
     pub fn load(&self) -> u64 {
-        let busy = self.busy().saturating_mul(MILLION);
+        let busy = self.jobs.busy().saturating_mul(MILLION);
         let load = busy.checked_div(self.capacity).unwrap_or(MILLION);
         load.max(self.realm_load).min(MILLION)
     }
@@ -301,7 +303,7 @@ impl Bidder {
 
     /// Whether it has bid for a broadcast, and is not done with it.
     pub fn takes_part(&self, broadcast: BroadcastId) -> bool {
-        self.jobs.keys().any(|(of, _)| *of == broadcast)
+        self.jobs.are_of(broadcast)
     }
 
     /// The agent whose bid it is, if the bid is out or has won.
@@ -321,13 +323,9 @@ impl Bidder {
 
     /// The announcers of bids that are confirmed and have no lease yet.
     pub fn reserved(&self) -> impl Iterator<Item = &Place> {
-        let jobs = self.jobs.values();
+        let jobs = self.jobs.iter().map(|(_, job)| job);
         let reserved = jobs.filter(|job| matches!(job.state, State::Reserved { .. }));
         reserved.map(|job| &job.announcer)
-    }
-
-    fn busy(&self) -> u64 {
-        self.jobs.values().filter(|job| job.is_busy()).count() as u64
     }
 
     /// What is to be done next.
@@ -342,7 +340,7 @@ impl Bidder {
 
     /// When [`Bidder::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Tick> {
-        self.jobs.values().map(Job::until).min()
+        self.jobs.iter().map(|(_, job)| job.until()).min()
     }
 
     /// Takes what happened.
@@ -409,8 +407,8 @@ impl Bidder {
             State::Offered { until, .. } if *until <= now.tick => ConfirmAnswer::Expired,
             State::Offered { bid, .. }
                 if admission == Admission::Full
-                    || self.busy() >= self.capacity
-                    || !self.affords(job, bid, now) =>
+                    || self.jobs.busy() >= self.capacity
+                    || !self.affords(job, bid.price.as_ref(), now) =>
             {
                 ConfirmAnswer::Busy
             }
@@ -424,9 +422,9 @@ impl Bidder {
         }
     }
 
-    /// Whether the agent's budget has room for its bid.
-    fn affords(&self, job: &Job, bid: &Bid, now: Now) -> bool {
-        let (Some(budget), Some(price)) = (&job.budget, &bid.price) else {
+    /// Whether the agent's budget has room for what it bids.
+    fn affords(&self, job: &Job, price: Option<&Price>, now: Now) -> bool {
+        let (Some(budget), Some(price)) = (&job.budget, price) else {
             return true;
         };
         self.reservations
@@ -443,7 +441,7 @@ impl Bidder {
     }
 
     fn reserve(&mut self, id: &JobId, award: &Award, now: Now) {
-        let Some(job) = self.jobs.get_mut(id) else {
+        let Some(job) = self.jobs.get(id) else {
             return;
         };
         // The same award again changes nothing: the time runs from the first answer.
@@ -476,11 +474,12 @@ impl Bidder {
             budget: award.budget,
         };
         let waits = award.confirm_ms.saturating_mul(2).min(limits::BID_MS);
-        job.state = State::Reserved {
+        let state = State::Reserved {
             won,
             until: now.tick.plus(waits),
             again: Resend::new(now.tick, award.confirm_ms),
         };
+        self.become_state(id, state);
         self.confirm_epoch(&reserved);
         self.write(reserved);
         self.outputs.extend(day.map(Output::Reserve));
@@ -491,8 +490,8 @@ impl Bidder {
         let epoch = self.confirmed.entry((reserved.broadcast, reserved.slot));
         let epoch = epoch.or_default();
         *epoch = reserved.epoch.max(*epoch);
-        let known: BTreeSet<BroadcastId> = self.jobs.keys().map(|(of, _)| *of).collect();
-        self.confirmed.retain(|(of, _), _| known.contains(of));
+        let jobs = &self.jobs;
+        self.confirmed.retain(|(of, _), _| jobs.are_of(*of));
     }
 
     fn write(&mut self, entry: impl Into<Held>) {

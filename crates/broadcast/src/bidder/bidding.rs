@@ -1,9 +1,10 @@
 //! From an announcement to a bid, or to the reason why there is none.
 
+use std::sync::Arc;
+
 use realm_protocol::{
-    BroadcastId, Digest, LoopId, Now, Place, RealmId,
+    BroadcastId, Digest, LoopId, Now, Place,
     broadcast::{Announcement, Bid},
-    limits,
     records::Signed,
 };
 
@@ -37,7 +38,7 @@ impl Bidder {
     /// Takes an announcement. Expressions of bids are given to `evaluate`.
     pub fn announced(&mut self, heard: Heard, evaluate: Evaluate<'_>, now: Now) {
         let digest = heard.announcement.digest();
-        let Ok(announcement) = heard.announcement.peek() else {
+        let Ok(announcement) = heard.announcement.peek().map(Arc::new) else {
             return;
         };
         let broadcast = announcement.broadcast;
@@ -59,7 +60,7 @@ impl Bidder {
 
     fn consider(
         &mut self,
-        announcement: &Announcement,
+        announcement: &Arc<Announcement>,
         announced: Digest,
         window_ms: u64,
         agent: Agent,
@@ -68,18 +69,20 @@ impl Bidder {
     ) {
         let broadcast = announcement.broadcast;
         let id = (broadcast, agent.agent.clone());
+        if self.bids_again(&id, announced) {
+            return;
+        }
         let job = self.jobs.get(&id);
         if job.is_some_and(|job| job.announcer.realm != announcement.announcer.realm) {
             self.no_bid(broadcast, Some(agent.agent), NoBid::Taken);
             return;
         }
-        if self.bids_again(&id, announced) {
+        // Another round may take the place of an earlier one's bid.
+        if job.is_some_and(|job| !job.is_offer()) {
             return;
         }
-        if self.jobs.contains_key(&id) && !self.may_bid_anew(&id) {
-            return;
-        }
-        if !self.jobs.contains_key(&id) && !self.has_room(announcement) {
+        let (root, own) = (announcement.announcer.root, self.me.root);
+        if job.is_none() && !self.jobs.have_room(broadcast, root, own) {
             self.no_bid(broadcast, Some(agent.agent), NoBid::Flooded);
             return;
         }
@@ -98,7 +101,7 @@ impl Bidder {
             agent: agent.agent.clone(),
             budget: agent.budget.clone(),
             state: State::Asking {
-                announcement: Box::new(announcement.clone()),
+                announcement: Arc::clone(announcement),
                 contract: agent.contract,
                 until: now.tick.plus(limit_ms),
             },
@@ -151,31 +154,6 @@ impl Bidder {
         true
     }
 
-    /// Whether another round may take the place of an earlier one's bid.
-    fn may_bid_anew(&self, id: &JobId) -> bool {
-        self.jobs.get(id).is_some_and(Job::is_offer)
-    }
-
-    /// Whether another announcement may be bid for. Each counts once, however many agents bid, until it is
-    /// over; those of other trees take no place of this realm's own.
-    fn has_room(&self, announcement: &Announcement) -> bool {
-        let open = self.jobs.iter().filter(|(_, job)| job.is_open());
-        let mut open: Vec<(BroadcastId, RealmId)> = open
-            .map(|((broadcast, _), job)| (*broadcast, job.announcer.root))
-            .collect();
-        open.dedup();
-        let (root, own) = (announcement.announcer.root, self.me.root);
-        let is_counted =
-            |(broadcast, _): &(BroadcastId, RealmId)| *broadcast == announcement.broadcast;
-        let of_root = open.iter().filter(|(_, of)| *of == root).count();
-        let of_kind = open.iter().filter(|(_, of)| (*of == own) == (root == own));
-        let most = match root == own {
-            true => limits::OFFERS,
-            false => limits::OFFERS_PER_ROOT,
-        };
-        open.iter().any(is_counted) || of_root < most && of_kind.count() < limits::OFFERS
-    }
-
     /// An announcer has closed a broadcast: bids for it that have won nothing are out no more.
     pub(super) fn closed(&mut self, from: &Place, broadcast: BroadcastId, now: Now) {
         let lost = self.jobs.iter().filter(|((of, _), job)| {
@@ -197,33 +175,29 @@ impl Bidder {
 
     /// Makes an offer a bid, or drops the job.
     fn offer(&mut self, id: &JobId, offer: Result<Offer, NoBid>, now: Now) {
-        let load = self.load();
-        let Some(job) = self.jobs.get_mut(id) else {
+        let Some(job) = self.jobs.get(id) else {
             return;
         };
-        let State::Asking {
-            announcement,
-            contract,
-            ..
-        } = &job.state
+        let (
+            State::Asking {
+                announcement,
+                contract,
+                ..
+            },
+            Some(announced),
+        ) = (&job.state, job.announced)
         else {
             return;
         };
         let kept = offer.and_then(|offer| {
             keeps_to(&offer, announcement)?;
-            match (&job.budget, &offer.price) {
-                (Some(budget), Some(price))
-                    if !self
-                        .reservations
-                        .has_room(&job.agent, budget, price, now.wall) =>
-                {
-                    Err(NoBid::Budget)
-                }
-                _ => Ok(offer),
+            match self.affords(job, offer.price.as_ref(), now) {
+                true => Ok(offer),
+                false => Err(NoBid::Budget),
             }
         });
-        match (kept, job.announced) {
-            (Ok(offer), Some(announced)) => {
+        match kept {
+            Ok(offer) => {
                 let bid = Box::new(Bid {
                     broadcast: announcement.broadcast,
                     announcement: announced,
@@ -233,23 +207,23 @@ impl Bidder {
                     price: offer.price,
                     time_ms: offer.time_ms,
                     confidence: offer.confidence,
-                    load,
+                    load: self.load(),
                     created: now.wall,
                     expires_ms: self.holds_ms,
                 });
                 // It counts by the end of the window at the latest, and holds from then on.
                 let holds = announcement.window_ms.saturating_add(self.holds_ms);
-                job.state = State::Offered {
+                let to = job.announcer.clone();
+                let state = State::Offered {
                     digest: Signed::unsigned(&*bid).digest(),
                     bid: bid.clone(),
                     until: now.tick.plus(holds),
                 };
-                let to = job.announcer.clone();
+                self.become_state(id, state);
                 self.outputs.push_back(Output::Bid { to, bid });
                 self.count(id.0, |round| round.bids = round.bids.saturating_add(1));
             }
-            (Ok(_), None) => {}
-            (Err(why), _) => {
+            Err(why) => {
                 self.jobs.remove(id);
                 self.no_bid(id.0, Some(id.1.clone()), why);
             }

@@ -1,6 +1,6 @@
 //! One agent's part in one broadcast.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use realm_protocol::{
     CallId, Digest, LoopId, Place, Tick, Timestamp,
@@ -57,7 +57,7 @@ pub(super) struct Won {
 pub(super) enum State {
     /// The agent is asked for its offer.
     Asking {
-        announcement: Box<Announcement>,
+        announcement: Arc<Announcement>,
         contract: Digest,
         until: Tick,
     },

@@ -96,10 +96,8 @@ impl Bidder {
         })));
     }
 
-    fn become_state(&mut self, id: &JobId, state: State) {
-        if let Some(job) = self.jobs.get_mut(id) {
-            job.state = state;
-        }
+    pub(super) fn become_state(&mut self, id: &JobId, state: State) {
+        self.jobs.change(id, |it| *it = state);
     }
 
     /// The job that holds a slot of an announcer's broadcast in this epoch.
@@ -148,16 +146,16 @@ impl Bidder {
         if waits_ms == 0 {
             return self.stop(id, FailureCode::Cancelled, now);
         }
-        let job = self.jobs.get_mut(id).map(|job| &mut job.state);
-        if let Some(State::Working { won, lease }) = job
-            && lease.stops.is_none()
-        {
-            lease.stops = Some(now.tick.plus(waits_ms));
-            let bid = won.bid;
-            self.outputs.push_back(Output::Stop {
-                bid,
-                waits_ms: most(waits_ms),
-            });
+        let stopped = self.jobs.change(id, |state| match state {
+            State::Working { won, lease } if lease.stops.is_none() => {
+                lease.stops = Some(now.tick.plus(waits_ms));
+                Some(won.bid)
+            }
+            _ => None,
+        });
+        if let Some(bid) = stopped.flatten() {
+            let waits_ms = most(waits_ms);
+            self.outputs.push_back(Output::Stop { bid, waits_ms });
         }
     }
 
@@ -171,15 +169,28 @@ impl Bidder {
     }
 
     pub(super) fn progressed(&mut self, bid: &Digest, done: u64) {
-        if let Some((_, State::Working { lease, .. })) = self.worker(bid) {
-            lease.done = done.min(MILLION);
-        }
+        self.working(bid, |lease| lease.done = done.min(MILLION));
     }
 
-    fn worker(&mut self, bid: &Digest) -> Option<(JobId, &mut State)> {
-        let mut jobs = self.jobs.iter_mut();
-        let (id, job) = jobs.find(|(_, job)| job.won().is_some_and(|won| won.bid == *bid))?;
-        Some((id.clone(), &mut job.state))
+    /// The job that has won a slot with a bid.
+    fn worker(&self, bid: &Digest) -> Option<JobId> {
+        let mut jobs = self.jobs.iter();
+        let (id, _) = jobs.find(|(_, job)| job.won().is_some_and(|won| won.bid == *bid))?;
+        Some(id.clone())
+    }
+
+    /// Changes the lease of the job that works for a bid; none where none does.
+    fn working<T>(
+        &mut self,
+        bid: &Digest,
+        change: impl FnOnce(&mut job::Held) -> T,
+    ) -> Option<(JobId, T)> {
+        let id = self.worker(bid)?;
+        let changed = self.jobs.change(&id, |state| match state {
+            State::Working { lease, .. } => Some(change(lease)),
+            _ => None,
+        });
+        Some((id, changed??))
     }
 
     pub(super) fn worked(
@@ -189,13 +200,16 @@ impl Bidder {
         (spent, below): (Option<Spend>, Option<Stopped>),
         now: Now,
     ) {
-        let Some((id, State::Working { lease, .. })) = self.worker(bid) else {
+        let worked = self.working(bid, |lease| {
+            lease.below = below;
+            lease.stops.is_some()
+        });
+        let Some((id, stops)) = worked else {
             return;
         };
-        lease.below = below;
-        let result = match lease.stops {
-            None => result,
-            Some(_) => Err(FailureCode::Cancelled),
+        let result = match stops {
+            false => result,
+            true => Err(FailureCode::Cancelled),
         };
         let end = match result {
             Ok(_) => LeaseEnd::Done,
@@ -206,7 +220,7 @@ impl Bidder {
 
     /// Gives a slot back whose work has not begun: the next bidder may have it.
     pub(super) fn refused(&mut self, bid: &Digest, why: FailureCode, now: Now) {
-        if let Some((id, State::Working { .. })) = self.worker(bid) {
+        if let Some((id, ())) = self.working(bid, |_| ()) {
             self.give(&id, LeaseEnd::NotBegun, Err(why), None, now);
         }
     }
@@ -276,30 +290,33 @@ impl Bidder {
     }
 
     fn send_outcome(&mut self, id: &JobId, now: Tick) {
-        let Some(job) = self.jobs.get_mut(id) else {
+        let Some(job) = self.jobs.get(id) else {
             return;
         };
         let State::Ended {
             outcome,
             output,
             sends,
-            next,
-        } = &mut job.state
+            ..
+        } = &job.state
         else {
             return;
         };
-        if *sends >= limits::OUTCOME_SENDS {
-            let bid = outcome.bid;
+        let (bid, sent) = (outcome.bid, *sends);
+        if sent >= limits::OUTCOME_SENDS {
             self.become_over(id, now);
             return self.write(Acked { bid });
         }
-        let waits = RESEND_MS.checked_shl(*sends).unwrap_or(u64::MAX);
-        *sends = sends.saturating_add(1);
-        *next = now.plus(waits);
         self.outputs.push_back(Output::Deliver {
             to: job.announcer.clone(),
             outcome: outcome.clone(),
             output: output.clone(),
+        });
+        let waits = RESEND_MS.checked_shl(sent).unwrap_or(u64::MAX);
+        self.jobs.change(id, |state| {
+            if let State::Ended { sends, next, .. } = state {
+                (*sends, *next) = (sent.saturating_add(1), now.plus(waits));
+            }
         });
     }
 
@@ -319,12 +336,11 @@ impl Bidder {
     pub(super) fn become_over(&mut self, id: &JobId, now: Tick) {
         let until = now.plus(REMEMBER_MS);
         self.become_state(id, State::Over { until });
-        let over = self.jobs.iter().filter(|(_, job)| !job.is_open());
-        if over.clone().count() > limits::OFFERS
-            && let Some((oldest, _)) = over.min_by_key(|(_, job)| job.until())
-        {
-            let oldest = oldest.clone();
-            self.jobs.remove(&oldest);
+        if self.jobs.over() > limits::OFFERS {
+            let over = self.jobs.iter().filter(|(_, job)| !job.is_open());
+            let oldest = over.min_by_key(|(_, job)| job.until());
+            let oldest = oldest.map(|(id, _)| id.clone());
+            oldest.iter().for_each(|id| self.jobs.remove(id));
         }
     }
 
@@ -365,13 +381,12 @@ impl Bidder {
 
     /// Says once more that it has reserved: its lease may have been lost, or the confirmation itself.
     fn confirm_again(&mut self, id: &JobId, won: &Won, now: Now) {
-        let Some(job) = self.jobs.get_mut(id) else {
-            return;
-        };
-        let State::Reserved { again, .. } = &mut job.state else {
-            return;
-        };
-        if again.is_due(now.tick) {
+        let is_due = self.jobs.change(id, |state| match state {
+            State::Reserved { again, .. } => again.is_due(now.tick),
+            _ => false,
+        });
+        let announcer = self.jobs.get(id).map(|job| job.announcer.clone());
+        if let (Some(to), Some(true)) = (announcer, is_due) {
             let confirm = Confirm {
                 broadcast: id.0,
                 slot: won.slot,
@@ -379,7 +394,6 @@ impl Bidder {
                 bid: won.bid,
                 answer: ConfirmAnswer::Reserved,
             };
-            let to = job.announcer.clone();
             self.outputs.push_back(Output::Confirm { to, confirm });
         }
     }
@@ -413,11 +427,11 @@ impl Bidder {
                 Held::Given(it) => self.restore_given(it, now.tick),
                 Held::Acked(it) => {
                     let id = self.job_of_bid(&it.bid).map(|(id, _)| id.clone());
-                    id.and_then(|id| self.jobs.remove(&id));
+                    id.iter().for_each(|id| self.jobs.remove(id));
                 }
             }
         }
-        let jobs: Vec<JobId> = self.jobs.keys().cloned().collect();
+        let jobs: Vec<JobId> = self.jobs.iter().map(|(id, _)| id.clone()).collect();
         for id in jobs {
             match self.jobs.get(&id).map(|job| &job.state) {
                 Some(State::Reserved { .. }) => {
@@ -472,10 +486,12 @@ impl Bidder {
     }
 
     fn restore_begun(&mut self, bid: &Digest, now: Tick) {
-        let Some((id, State::Reserved { won, .. })) = self.worker(bid) else {
+        let Some(id) = self.worker(bid) else {
             return;
         };
-        let won = won.clone();
+        let Some(won) = self.jobs.get(&id).and_then(Job::won).cloned() else {
+            return;
+        };
         let lease = job::Held {
             until: now,
             lease_ms: 0,

@@ -82,9 +82,10 @@ pub enum NoBid {
     Taken,
     /// Bids are open for as many announcements as may be: of its tree, or of all others.
     #[error(
-        "bids are open for {} announcements of one's own tree at most, and for {} of one foreign root",
+        "bids are open for {} announcements of one's own tree at most, for {} of one foreign root, and by {} agents for each on average",
         limits::OFFERS,
-        limits::OFFERS_PER_ROOT
+        limits::OFFERS_PER_ROOT,
+        limits::OFFER_AGENTS
     )]
     Flooded,
     /// The agent bids only where its condition holds.

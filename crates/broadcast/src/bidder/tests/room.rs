@@ -31,6 +31,24 @@ fn a_flood_of_one_root_leaves_room_for_others_and_floods_of_all_leave_room_for_t
 }
 
 #[test]
+fn agents_of_one_realm_have_no_more_bids_open_in_all_than_four_for_each_announcement() {
+    let mut bidder = bidder(1);
+    let ten = || {
+        (0..10)
+            .map(|number| agent(&format!("a{number}"), fixed()))
+            .collect()
+    };
+    let sent = announcements_of(7, 0..100).map(|it| bids(&hear(&mut bidder, &it, ten())).len());
+
+    assert_eq!(
+        sent.sum::<usize>(),
+        limits::OFFERS_PER_ROOT * limits::OFFER_AGENTS
+    );
+
+    assert_eq!(bid_for(&mut bidder, announcements_of(8, 0..1)), 1);
+}
+
+#[test]
 fn closed_broadcasts_take_no_room_whether_their_bids_lost_or_won() {
     let mut bidder = bidder(1);
 
@@ -82,7 +100,8 @@ fn closed_broadcasts_take_no_room_whether_their_bids_lost_or_won() {
         drain(&mut bidder);
     }
 
-    assert_eq!(bidder.jobs.len(), limits::OFFERS, "what is over is bounded");
+    let jobs = bidder.jobs.iter().count();
+    assert_eq!(jobs, limits::OFFERS, "what is over is bounded");
 }
 
 #[test]
