@@ -89,6 +89,47 @@ wire_map! {
         1 => at: Timestamp,
         /// What changed it, the oldest first; what lies further back is forgotten.
         2 => events: Vec<TrustEvent>,
+        /// What the conduct of realms below it comes to; none where none did anything.
+        64 => below: Option<Below>,
+    }
+}
+
+wire_map! {
+    /// What is made of the realms below one, all of them together.
+    #[derive(Copy)]
+    pub struct Below {
+        /// The score when it last changed, in millionths.
+        0 => score: u64,
+        /// When it last changed.
+        1 => at: Timestamp,
+    }
+}
+
+impl Known {
+    /// Of whom nothing is known by its own conduct.
+    const fn stranger(now: Timestamp) -> Self {
+        Self {
+            score: UNKNOWN,
+            at: now,
+            events: Vec::new(),
+            below: None,
+        }
+    }
+
+    /// When anything was last learnt.
+    fn learnt(&self) -> Timestamp {
+        self.below.map_or(self.at, |below| below.at.max(self.at))
+    }
+
+    /// How it is trusted by its own conduct.
+    fn own(&self, now: Timestamp) -> Option<u64> {
+        (!self.events.is_empty()).then(|| fade(self.score, now.since(self.at)))
+    }
+
+    /// How a realm below it is trusted of which nothing is known.
+    pub fn newcomers(&self, now: Timestamp) -> Option<u64> {
+        let below = self.below?;
+        Some(fade(below.score, now.since(below.at)))
     }
 }
 
@@ -107,44 +148,50 @@ impl Trust {
     }
 
     /// How a bidder is trusted now, in millionths. One of whom nothing is known is trusted no more than the
-    /// realms above it: nobody gains by bidding from a new one below.
+    /// realms above it, and than others below those were last: nobody gains by bidding from a new one.
     pub fn of(&self, bidder: &RealmId, above: &[RealmId], now: Timestamp) -> u64 {
-        let score = |realm: &RealmId| {
-            let known = self.known.get(realm)?;
-            Some(fade(known.score, now.since(known.at)))
+        let own = |realm: &RealmId| self.known.get(realm)?.own(now);
+        let newcomers = |realm: &RealmId| self.known.get(realm)?.newcomers(now);
+        let above = || {
+            let scores = above.iter().flat_map(|it| [own(it), newcomers(it)]);
+            scores.flatten().fold(UNKNOWN, u64::min)
         };
-        let above = || above.iter().filter_map(score).fold(UNKNOWN, u64::min);
-        score(bidder).unwrap_or_else(above)
+        own(bidder).unwrap_or_else(above)
     }
 
-    /// Takes what a bidder did, and gives what is to be written down of it.
+    /// Takes what a bidder did, which tells of newcomers below the same realms, too. What is to be written down is in
+    /// [`Trust::explain`] of each of them.
     pub fn note(
         &mut self,
         (bidder, above): (RealmId, &[RealmId]),
         conduct: Conduct,
         now: Timestamp,
-    ) -> Known {
+    ) {
         let score = conduct.after(self.of(&bidder, above, now));
-        let mut events = self
-            .known
-            .remove(&bidder)
-            .map_or_else(Vec::new, |known| known.events);
-        if events.len() >= EVENTS {
-            events.remove(0);
+        let known = self.known_of(bidder, now);
+        (known.score, known.at) = (score, now);
+        if known.events.len() >= EVENTS {
+            known.events.remove(0);
         }
-        events.push(TrustEvent {
+        known.events.push(TrustEvent {
             conduct,
             at: now,
             score,
         });
-        let known = Known {
-            score,
-            at: now,
-            events,
-        };
-        self.make_room();
-        self.known.insert(bidder, known.clone());
-        known
+        for realm in above {
+            let known = self.known_of(*realm, now);
+            let score = conduct.after(known.newcomers(now).unwrap_or(UNKNOWN));
+            known.below = Some(Below { score, at: now });
+        }
+    }
+
+    /// What is known of a realm; the one learnt of longest ago is forgotten for it, if there are as many as may be.
+    fn known_of(&mut self, realm: RealmId, now: Timestamp) -> &mut Known {
+        if !self.known.contains_key(&realm) {
+            self.make_room();
+        }
+        let known = self.known.entry(realm);
+        known.or_insert_with(|| Known::stranger(now))
     }
 
     /// Every bidder that is known.
@@ -157,12 +204,11 @@ impl Trust {
         self.known.get(bidder)
     }
 
-    /// Forgets the bidder heard of longest ago, if there are as many as may be.
     fn make_room(&mut self) {
         if self.known.len() < limits::TRUSTED {
             return;
         }
-        let oldest = self.known.iter().min_by_key(|(_, known)| known.at);
+        let oldest = self.known.iter().min_by_key(|(_, known)| known.learnt());
         if let Some(oldest) = oldest.map(|(bidder, _)| *bidder) {
             self.known.remove(&oldest);
         }

@@ -505,6 +505,8 @@ class BidderTrust(TypedDict):
     """How it is trusted now, millionths; half is what nobody is known by, and what all fade to."""
     events: list[TrustEvent]
     """What it did last, the oldest first."""
+    newcomers: NotRequired[int | None]
+    """How realms below it are trusted of which nothing is known, millionths; absent where none below has done anything."""
 
 
 class BreakerView(TypedDict):

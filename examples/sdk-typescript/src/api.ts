@@ -492,6 +492,8 @@ export interface BidderTrust {
   trust: number;
   /** What it did last, the oldest first. */
   events: Array<TrustEvent>;
+  /** How realms below it are trusted of which nothing is known, millionths; absent where none below has done anything. */
+  newcomers?: number | null;
 }
 
 /** How a breaker stands. */

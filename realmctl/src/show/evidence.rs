@@ -338,8 +338,8 @@ impl Show for BidAccount {
 }
 
 impl Row for BidderTrust {
-    const HEADER: &'static [&'static str] = &["BIDDER", "TRUST", "WHY"];
-    const NARROW: usize = 3;
+    const HEADER: &'static [&'static str] = &["BIDDER", "TRUST", "NEWCOMERS", "WHY"];
+    const NARROW: usize = 4;
 
     fn name(&self) -> String {
         self.realm_id.clone()
@@ -350,7 +350,13 @@ impl Row for BidderTrust {
         let why: Vec<String> = events
             .map(|it| format!("{} {} -> {}", moment(it.at), it.conduct, share(it.trust)))
             .collect();
-        vec![self.realm_id.clone(), share(self.trust), why.join(", ")]
+        let newcomers = text(self.newcomers.map(share).as_ref());
+        vec![
+            self.realm_id.clone(),
+            share(self.trust),
+            newcomers,
+            why.join(", "),
+        ]
     }
 }
 

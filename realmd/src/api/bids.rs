@@ -85,6 +85,7 @@ pub(super) async fn bidders(daemon: Shared) -> Answer<Page<BidderTrust>> {
         realm_id: known.realm.to_string(),
         trust: known.trust,
         events: known.events.into_iter().map(trust_event).collect(),
+        newcomers: known.newcomers,
     });
     Ok(axum::Json(Page {
         items: items.collect(),

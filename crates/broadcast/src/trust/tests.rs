@@ -71,14 +71,58 @@ fn a_new_realm_is_trusted_no_more_than_those_above_it_and_no_more_than_a_strange
 }
 
 #[test]
+fn who_breaks_its_word_from_one_new_realm_after_the_other_is_trusted_as_one_realm_that_does() {
+    let (mut one, mut many) = (Trust::default(), Trust::default());
+    let (root, known) = (realm(1), realm(2));
+    many.note((known, &[root]), Conduct::Delivered, day(0));
+    let before = many.of(&known, &[root], day(0));
+    for number in 10..14 {
+        one.note((realm(10), &[root]), Conduct::Broke, day(0));
+        many.note((realm(number), &[root]), Conduct::Broke, day(0));
+    }
+
+    let newcomer = many.of(&realm(99), &[root], day(0));
+
+    assert!(
+        newcomer <= one.of(&realm(10), &[root], day(0)) * 9 / 8,
+        "{newcomer}"
+    );
+    assert_eq!(
+        many.of(&known, &[root], day(0)),
+        before,
+        "its own conduct is better"
+    );
+    assert_eq!(
+        many.of(&root, &[], day(0)),
+        UNKNOWN,
+        "it did nothing itself"
+    );
+    assert_eq!(
+        many.of(&realm(98), &[realm(3)], day(0)),
+        UNKNOWN,
+        "elsewhere"
+    );
+}
+
+#[test]
+fn good_conduct_below_lets_no_newcomer_begin_above_a_stranger() {
+    let mut trust = Trust::default();
+    (10..40)
+        .for_each(|number| trust.note((realm(number), &[realm(1)]), Conduct::Delivered, day(0)));
+
+    assert_eq!(trust.of(&realm(99), &[realm(1)], day(0)), UNKNOWN);
+}
+
+#[test]
 fn what_changed_a_score_can_be_told() {
     let mut trust = Trust::default();
     for at in 0..20 {
         trust.note((realm(1), &[]), Conduct::Delivered, day(at));
     }
-    let written = trust.note((realm(1), &[]), Conduct::Failed, day(20));
+    trust.note((realm(1), &[]), Conduct::Failed, day(20));
+    let written = trust.explain(&realm(1)).unwrap();
 
-    let known = Trust::new([(realm(1), written)]);
+    let known = Trust::new([(realm(1), written.clone())]);
 
     let told = known.explain(&realm(1)).unwrap();
     assert_eq!(told.events.len(), EVENTS);

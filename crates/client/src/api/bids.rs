@@ -47,6 +47,9 @@ pub struct BidderTrust {
     pub trust: u64,
     /// What it did last, the oldest first.
     pub events: Vec<TrustEvent>,
+    /// How realms below it are trusted of which nothing is known, millionths; absent where none below has done anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newcomers: Option<u64>,
 }
 
 /// Something that a bidder did.

@@ -18,6 +18,8 @@ pub struct BidderView {
     pub trust: u64,
     /// What it did: what, when, and the score after it.
     pub events: Vec<(&'static str, Timestamp, u64)>,
+    /// How realms below it are trusted of which nothing is known; none where none below has done anything.
+    pub newcomers: Option<u64>,
 }
 
 impl Node {
@@ -36,6 +38,13 @@ impl Node {
         realms
             .filter(|realm| Some(*realm) != bidder.realm)
             .collect()
+    }
+
+    /// Whether this realm is that one or stands below it: nobody in its own family is a newcomer for that.
+    fn is_below(&self, realm: RealmId) -> bool {
+        let above = self.me.chain().map(VerifiedChain::ancestors);
+        let mut above = above.unwrap_or_default().iter();
+        realm == self.me.realm() || above.any(|it| it.realm == realm)
     }
 
     /// Remembers who holds a slot, and what its end says of them.
@@ -75,9 +84,17 @@ impl Node {
         };
         let realm = holder.as_ref().and_then(|holder| holder.realm);
         if let (Some(holder), Some(realm), Some(conduct)) = (holder, realm, conduct) {
-            let (above, now) = (self.above(&holder), self.now.wall);
-            let known = self.market.trust.note((realm, &above), conduct, now);
-            self.put(Table::Bidders, realm.as_bytes(), state::write(&known));
+            let mut above = self.above(&holder);
+            above.retain(|realm| !self.is_below(*realm));
+            self.market
+                .trust
+                .note((realm, &above), conduct, self.now.wall);
+            for realm in above.into_iter().chain([realm]) {
+                if let Some(known) = self.market.trust.explain(&realm) {
+                    let row = state::write(known);
+                    self.put(Table::Bidders, realm.as_bytes(), row);
+                }
+            }
         }
     }
 
@@ -89,6 +106,7 @@ impl Node {
             realm: *realm,
             trust: trust.of(realm, &[], now),
             events: events(known),
+            newcomers: known.newcomers(now),
         });
         let mut bidders: Vec<BidderView> = known.collect();
         bidders.sort_by_key(|bidder| bidder.trust);
