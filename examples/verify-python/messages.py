@@ -30,6 +30,7 @@ announcement = record({
 }, {64: size(16)})
 announce = record({0: signed(announcement), 1: uint, 2: uint, 3: uint}, {4: bstr})
 tally = record({0: broadcast_id, 1: uint, 2: uint, 3: uint, 4: uint}, {5: uint})
+heard = record({0: audit.scope, 1: uint}, {2: tally})
 bid = record(
     {
         0: broadcast_id, 1: digest, 2: place, 3: loop_id, 4: digest, 6: uint, 7: uint, 8: uint,
@@ -77,7 +78,7 @@ ENTRIES = {
     }, {7: budget})),
     2: ("announced", record({0: uint, 1: uint})),
     3: ("counted", record({0: signed(bid), 1: uint, 2: uint})),
-    4: ("closed", record({0: one_of(1, 2, 3, 4, 5), 1: tally, 2: uint})),
+    4: ("closed", record({0: one_of(1, 2, 3, 4, 5), 1: tally, 2: uint}, {64: items(heard)})),
     5: ("awarded", record({0: uint, 1: uint, 2: digest, 3: uint}, {4: budget})),
     6: ("answered", record({0: uint, 1: uint, 3: uint}, {2: signed(confirm)})),
     7: ("leased", record({0: uint, 1: uint, 2: uint, 3: uint, 4: place, 5: uint})),

@@ -1,4 +1,4 @@
-"""A broadcast recomputed from its transcript (TRANSCRIPT-1 to TRANSCRIPT-10, TRANSCRIPT-15, TRANSCRIPT-16)."""
+"""A broadcast recomputed from its transcript (TRANSCRIPT-1 to TRANSCRIPT-10, TRANSCRIPT-15 to TRANSCRIPT-17)."""
 
 import cbor
 import messages
@@ -219,6 +219,9 @@ class Broadcast:
             require(are_enough(rule, len(bids), good), "not enough good bids")
         elif entry[0] == FULL:
             require(len(bids) >= rule[5], "not as many bids as are taken")
+        elif entry[0] == TALLIED:
+            met = (2 in heard and heard[1] >= heard[2][3] for heard in entry.get(64, []))
+            require(all(met), "a neighbour has told nothing, or of more bids than came")
         self.cut = entry[0] == CUT
         candidates = [entrant.candidate for entrant in self.entrants.values()]
         weights, scale = rule.get(1), ceilings(self.announcement)

@@ -473,6 +473,8 @@ pub const OFFERS_PER_ROOT: usize = 128;
 /// Bids of its agents that a realm has open on average for each of the announcements that [`OFFERS`] and
 /// [`OFFERS_PER_ROOT`] let it bid for; where there are as many in all, no agent bids.
 pub const OFFER_AGENTS: usize = 4;
+/// Sides of which a transcript says what was heard from there; of further ones it says nothing.
+pub const SIDES: usize = 256;
 /// Times that an outcome is sent again until it is acknowledged; after the last it is kept, and
 /// sent no more.
 pub const OUTCOME_SENDS: u32 = 8;

@@ -540,10 +540,12 @@ impl Announcer {
             return;
         }
         self.widening = None;
+        let heard = self.tallying.heard(|side| self.intake.received(side));
         let closed = BidsClosed {
             cause,
             tally: self.tallying.tally(),
             at: now.wall,
+            heard: Some(heard).filter(|heard| !heard.is_empty()),
         };
         self.record(closed, now);
         if cause != CloseCause::Cancelled {

@@ -1,7 +1,7 @@
 //! What an announcer writes down: enough to go on after a restart, and to prove what it did.
 
 use realm_protocol::{
-    Digest, FailureCode, Place, Timestamp,
+    Digest, FailureCode, Place, Scope, Timestamp,
     broadcast::{Announcement, Bid, Confirm, ConfirmAnswer, Deliver, Tally},
     budget::Budget,
     cbor::{Blob, CborError, Reader, Wire, Writer},
@@ -73,6 +73,25 @@ numbered! {
 }
 
 wire_map! {
+    /// What was heard from one side that an announcement was passed to.
+    pub struct SideHeard {
+        /// The neighbour that stands there.
+        0 => side: Scope,
+        /// Bids that have come from there, as many as may count.
+        1 => came: u64,
+        /// Its tally, of bids with as many as may count; none where it has not answered.
+        2 => tally: Option<Tally>,
+    }
+}
+
+impl SideHeard {
+    /// Whether the neighbour has answered, and as many bids have come as it told of.
+    pub fn is_met(&self) -> bool {
+        self.tally.is_some_and(|tally| self.came >= tally.bids)
+    }
+}
+
+wire_map! {
     /// No more bids are taken; the ranking is fixed.
     pub struct BidsClosed {
         /// Why.
@@ -81,6 +100,8 @@ wire_map! {
         1 => tally: Tally,
         /// When.
         2 => at: Timestamp,
+        /// What was heard from each side in the last round, of the first of them.
+        64 => heard: Option<Vec<SideHeard>>,
     }
 }
 
@@ -129,6 +150,14 @@ wire_map! {
         4 => holder: Place,
         /// When.
         5 => at: Timestamp,
+    }
+}
+
+impl BidsClosed {
+    /// Whether all the time there was has not been enough for a side: where the bidding ends sooner, what is missing
+    /// says nothing.
+    pub fn is_short(&self, side: &SideHeard) -> bool {
+        self.cause == CloseCause::Window && !side.is_met()
     }
 }
 

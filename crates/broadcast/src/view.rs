@@ -181,7 +181,10 @@ impl Eye {
                 at: it.at,
             }),
             Entry::Counted(_) => return None,
-            Entry::BidsClosed(it) => it.clone().into(),
+            Entry::BidsClosed(it) => Shown::from(BidsClosed {
+                heard: None,
+                ..it.clone()
+            }),
             Entry::Awarded(it) => Shown::from(Awarded {
                 budget: it.budget.filter(|_| self.own.contains(&it.bid)),
                 ..it.clone()

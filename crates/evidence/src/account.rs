@@ -34,6 +34,8 @@ pub struct Account {
     pub strategy: &'static str,
     /// Every bid that counted, in rank order.
     pub bids: Vec<BidAccount>,
+    /// What was heard from neighbours that the announcement was passed to.
+    pub sides: Vec<SideAccount>,
     /// Everybody who got the input, in the order in which they did.
     pub informed: Vec<String>,
     /// How it ended; none while it is under way.
@@ -164,6 +166,22 @@ pub struct Slot {
     pub failure: Option<&'static str>,
 }
 
+/// What was heard from a neighbour, and of bids of its side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SideAccount {
+    /// The neighbour, as root and path.
+    pub realm: String,
+    /// Realms there that were asked, as it says; none where it has not answered.
+    pub asked: Option<u64>,
+    /// Bids that they have sent, as it says, as many as may count.
+    pub told: Option<u64>,
+    /// Bids that came from there, as many as may count.
+    pub came: u64,
+    /// Whether the time for bids ended before it had answered, or before as many had come as it told of.
+    pub short: bool,
+}
+
 /// An outcome that came when its lease was no longer waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -233,6 +251,7 @@ impl Account {
             selection: announcement.rule.selection.name(),
             strategy: announcement.aggregation.strategy.name(),
             bids: told.collect(),
+            sides: entries.iter().flat_map(sides).collect(),
             informed: recomputed.informed.iter().map(text).collect(),
             ending: conclusion.map(|it| it.ending.name()),
             output: output.and_then(|output| json::parse(output).ok()),
@@ -255,6 +274,21 @@ fn counted(entry: &Entry) -> Option<(Digest, Bid)> {
         Entry::Counted(it) => Some((it.bid.digest(), it.bid.peek().ok()?)),
         _ => None,
     }
+}
+
+/// What was heard from each side, by the entry that ended the bidding.
+fn sides(entry: &Entry) -> Vec<SideAccount> {
+    let Entry::BidsClosed(closed) = entry else {
+        return Vec::new();
+    };
+    let sides = closed.heard.iter().flatten().map(|it| SideAccount {
+        realm: it.side.to_string(),
+        asked: it.tally.map(|tally| tally.asked),
+        told: it.tally.map(|tally| tally.bids),
+        came: it.came,
+        short: closed.is_short(it),
+    });
+    sides.collect()
 }
 
 /// What people decided, with the bid that each award was made to.

@@ -30,7 +30,7 @@ mod view;
 use realm_protocol::{broadcast::Evidence, cbor};
 use serde::Serialize;
 
-pub use account::{Account, BidAccount, Decision, Fate, Late, Said, Slot};
+pub use account::{Account, BidAccount, Decision, Fate, Late, Said, SideAccount, Slot};
 pub use audit::{AuditAccount, AuditError};
 pub use calls::{Bill, CallAccount, CallsAccount, CallsError, StatementAccount, Used};
 pub use chains::SignatureError;

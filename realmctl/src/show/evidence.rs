@@ -3,7 +3,8 @@
 use realm_client::api::{BidSummary, BidderTrust, RunExplanation, Time};
 use realm_evidence::{
     Account, AuditAccount, BidAccount, Contradiction, ContradictionAccount, Decision,
-    EvidenceError, Fate, Finding, HeadAccount, Late, Receipt, Said, ViewAccount, ViewedBid,
+    EvidenceError, Fate, Finding, HeadAccount, Late, Receipt, Said, SideAccount, ViewAccount,
+    ViewedBid,
 };
 use serde::Serialize;
 
@@ -127,6 +128,8 @@ fn account_blocks(account: &Account, wide: bool) -> Vec<Block> {
     let output = output.and_then(|output| json_line(output).ok());
     fields.extend(output.map(|output| ("output", output.trim_end().to_owned())));
     let informed: Vec<String> = account.informed.iter().map(|it| place(it, wide)).collect();
+    let short = account.sides.iter().filter(|it| it.short);
+    fields.extend(short.map(|it| ("short", short_of(it, wide))));
     fields.push(("got the input", informed.join(", ")));
     fields.extend(cited(account, wide).map(|cited| ("cited", cited)));
     let decisions = account.decisions.iter();
@@ -217,6 +220,15 @@ impl Row for ViewedBid {
 pub(super) fn below(confirmed: u64, silent: u64) -> Option<String> {
     (confirmed.saturating_add(silent) > 0)
         .then(|| format!("{confirmed} confirmed, {silent} silent"))
+}
+
+/// A side from which fewer bids came than were told of.
+fn short_of(side: &SideAccount, wide: bool) -> String {
+    let (realm, came) = (place(&side.realm, wide), side.came);
+    match side.told {
+        Some(told) => format!("{realm} told of {told} bids, and {came} came from there"),
+        None => format!("{realm} told nothing, and {came} bids came from there"),
+    }
 }
 
 /// A person's word about one slot.

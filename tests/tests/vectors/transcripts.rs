@@ -6,7 +6,7 @@ use realm_broadcast::{
     close_pages,
     log::{
         Answered, Awarded, CloseCause, Conclusion, Counted, End, Ending, Entry, Leased, Proved,
-        Unused,
+        SideHeard, Unused,
     },
     open_transcript,
 };
@@ -14,7 +14,8 @@ use realm_protocol::{
     BroadcastId, Digest, FailureCode, Now, Place, RunId, Tick, Timestamp,
     broadcast::{
         Aggregation, Announcement, Award, Bid, Close, Confirm, ConfirmAnswer, Deliver, Evidence,
-        LeaseEnd, Outcome, Price, Rule, Selection, Strategy, Transcript, TranscriptSeal, Waiting,
+        LeaseEnd, Outcome, Price, Rule, Selection, Strategy, Tally, Transcript, TranscriptSeal,
+        Waiting,
     },
     budget::{Amount, Budget, Spend},
     cbor::{self, Blob},
@@ -482,6 +483,7 @@ fn make(book: &mut Book) {
     tampered(book, &replaced.log);
     overspent(book, &returned.log);
     closed_early(book, &replaced.log);
+    tallied(book, &replaced.log);
     uncountable(book, &replaced);
     let mut in_vain = best(asking());
     (in_vain.rule.awards, in_vain.rule.standbys) = (1, 9);
@@ -691,6 +693,38 @@ fn closed_early(book: &mut Book, log: &[Entry]) {
         closed.cause = cause;
         closed.at = Timestamp::from_millis(closed.at.as_millis() - sooner);
         book.invalid(name, "TRANSCRIPT-3", fields(&transcript(&log)));
+    }
+}
+
+/// A bidding that ended because all tallies were back, by what was heard from two neighbours.
+fn tallied(book: &mut Book, log: &[Entry]) {
+    let with = |told: Option<u64>| {
+        let mut log = log.to_vec();
+        let closed = first!(log, BidsClosed);
+        closed.cause = CloseCause::Tallied;
+        let heard = [(30, Some(1)), (40, told)].map(|(root, told)| SideHeard {
+            side: Realm::new(root, None).place().scope(),
+            came: 1,
+            tally: told.map(|bids| Tally {
+                bids,
+                ..closed.tally
+            }),
+        });
+        closed.heard = Some(heard.to_vec());
+        log
+    };
+    let rules = "TRANSCRIPT-17";
+    book.valid(
+        "as many bids from each side as were told",
+        rules,
+        answered(&with(Some(1))),
+    );
+    let wrong = [
+        ("a side that told of more bids than came", Some(2)),
+        ("a side that told nothing", None),
+    ];
+    for (name, told) in wrong {
+        book.invalid(name, rules, fields(&transcript(&with(told))));
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use realm_protocol::{
     Scope, Tick,
     broadcast::{Announcement, Tally},
+    limits,
 };
 
 use super::{FanOut, Side};
-use crate::quota::Shares;
+use crate::{log::SideHeard, quota::Shares};
 
 /// What a realm has heard of those it passed an announcement to. Of bids it takes no more from anywhere
 /// than may count from there.
@@ -19,8 +20,8 @@ pub struct Tallying {
     /// Where the realm stands.
     here: Scope,
     waiting: BTreeSet<Side>,
-    /// How many bids each of those who have answered says that there are.
-    told: BTreeMap<Side, u64>,
+    /// What those say who have answered, of bids as many as may count.
+    told: BTreeMap<Side, Tally>,
     due: Tick,
 }
 
@@ -65,7 +66,7 @@ impl Tallying {
             Some(there) => self.countable(&there, tally.bids),
             None => tally.bids,
         };
-        self.told.insert(from.clone(), bids);
+        self.told.insert(from.clone(), Tally { bids, ..*tally });
         self.tally.asked = self.tally.asked.saturating_add(tally.asked);
         self.tally.bids = self.tally.bids.saturating_add(bids);
         self.tally.unreached = self.tally.unreached.saturating_add(tally.unreached);
@@ -96,7 +97,24 @@ impl Tallying {
     /// says too little of cuts off nobody else.
     pub fn is_met(&self, received: impl Fn(&Side) -> u64) -> bool {
         let mut told = self.told.iter();
-        self.is_complete() && told.all(|(side, bids)| received(side) >= *bids)
+        self.is_complete() && told.all(|(side, tally)| received(side) >= tally.bids)
+    }
+
+    /// What was heard from each side by now; first those from which less has come than was told, or nothing.
+    pub fn heard(&self, received: impl Fn(&Side) -> u64) -> Vec<SideHeard> {
+        let told = self.told.iter().map(|(side, tally)| (side, Some(*tally)));
+        let silent = self.waiting.iter().map(|side| (side, None));
+        let heard = told.chain(silent).filter_map(|(side, tally)| {
+            Some(SideHeard {
+                side: side.seen_from(&self.here)?,
+                came: received(side),
+                tally,
+            })
+        });
+        let mut heard: Vec<SideHeard> = heard.collect();
+        heard.sort_by_key(SideHeard::is_met);
+        heard.truncate(limits::SIDES);
+        heard
     }
 
     /// When it is sent at the latest.

@@ -1,6 +1,6 @@
 //! Broadcasts in the traces of their runs.
 
-use realm_broadcast::log::{Conclusion, End, Ending, Entry, Proved, Unused};
+use realm_broadcast::log::{Conclusion, End, Ending, Entry, Proved, SideHeard, Unused};
 use realm_executor::spend_value;
 use realm_protocol::{
     BroadcastId, Place,
@@ -100,10 +100,14 @@ impl Node {
                 let told = told
                     .with("asked", &it.tally.asked)
                     .with("bids", &it.tally.bids);
+                let short = it.heard.iter().flatten().filter(|side| it.is_short(side));
+                let short: Vec<Value> = short.map(|it| self.told_short(it)).collect();
+                let short = Some(short).filter(|short| !short.is_empty());
                 (
                     "broadcast.closed",
                     told.with("unreached", &it.tally.unreached)
-                        .with_some("suppressed", it.tally.suppressed),
+                        .with_some("suppressed", it.tally.suppressed)
+                        .with_some("short", short),
                 )
             }
             Entry::Awarded(it) => {
@@ -165,6 +169,12 @@ impl Node {
                 )
             }
         }
+    }
+
+    /// A side from which fewer bids have come than its neighbour told of, or which has not answered.
+    fn told_short(&self, it: &SideHeard) -> Value {
+        let told = it.tally.map(|tally| tally.bids);
+        json!({"realm": self.name_of(&it.side), "told": told, "came": it.came})
     }
 
     /// How long bids are taken in a round, milliseconds.

@@ -4,7 +4,7 @@ use realm_evidence::{EvidenceError, Finding, examine};
 use realm_node::BidView;
 use realm_protocol::{Kind, journal::Table, limits};
 
-use super::*;
+use super::{evidence::account, *};
 
 /// `acme`, `acme/mid` and `acme/mid/leaf`, whose agent is reached by the second alone.
 fn line(seed: u64) -> (World, [HostId; 3]) {
@@ -59,6 +59,33 @@ fn a_bidder_whose_bid_was_dropped_on_the_way_gets_the_close_that_it_is_missing_i
     assert!(bid(&world, leaf).closed);
     let error = verdict(&world, leaf).unwrap_err().to_string();
     assert!(error.contains("dropped on the way"), "{error}");
+    invariants::check(&mut world);
+}
+
+#[test]
+fn the_side_that_told_of_more_bids_than_came_is_named() {
+    let (mut world, [acme, mid, _]) = line(86);
+    let right = world.child(acme, "right");
+    world.apply(right, &[bids(Loops::idempotent("see", 100), "EUR 0.03")]);
+    world.run_for(2_000);
+    world.mute(mid, acme, Kind::Bid, u64::MAX);
+
+    let ended = broadcast(&mut world, acme, work());
+    world.run_for(1_000);
+
+    output(&ended);
+    let told = account(&world, acme);
+    let short = told.sides.iter().filter(|it| it.short);
+    let short: Vec<_> = short
+        .map(|it| (it.realm.clone(), it.told, it.came))
+        .collect();
+    let name = world.hosts[mid.0].place().scope().to_string();
+    assert_eq!(short, [(name, Some(1), 0)], "{:?}", told.sides);
+    assert!(
+        told.sides
+            .iter()
+            .any(|it| (it.told, it.came) == (Some(1), 1))
+    );
     invariants::check(&mut world);
 }
 

@@ -6,7 +6,7 @@ use realm_protocol::{Digest, Timestamp, limits};
 use super::{Audit, Phase, Wrong};
 use crate::{
     announcer::Slot,
-    log::{BidsClosed, CloseCause},
+    log::{BidsClosed, CloseCause, SideHeard},
 };
 
 /// What is taken off a time at the least, milliseconds (TRANSCRIPT-16).
@@ -20,8 +20,8 @@ pub(crate) fn over_after(began: Timestamp, lasts_ms: u64) -> Timestamp {
 }
 
 impl Audit {
-    /// Bids are taken no more for the cause that is given. That tallies were back, or that the broadcast
-    /// was taken back, is the announcer's own word.
+    /// Bids are taken no more for the cause that is given. What tallies said, and that the broadcast was taken back,
+    /// is the announcer's own word.
     pub(super) fn bids_closed(&mut self, it: &BidsClosed) -> Result<(), Wrong> {
         if !self.is_open() {
             return Err(Wrong::Close);
@@ -32,7 +32,8 @@ impl Audit {
             CloseCause::Window => it.at >= over_after(self.announced, window_ms),
             CloseCause::Enough => announcer.has_enough_bids(),
             CloseCause::Full => announcer.is_full(),
-            CloseCause::Tallied | CloseCause::Cancelled => true,
+            CloseCause::Tallied => it.heard.iter().flatten().all(SideHeard::is_met),
+            CloseCause::Cancelled => true,
         };
         self.cut = it.cause == CloseCause::Cancelled;
         if is_right { Ok(()) } else { Err(Wrong::Cause) }
