@@ -559,6 +559,13 @@ class BroadcastRequest(TypedDict):
     answered."""
     executionMs: int
     """How long the work may take in all, milliseconds."""
+    awardMs: NotRequired[int | None]
+    """How long after the bids awards are made, milliseconds; as long as the work may take unless told, and at most."""
+    personMs: NotRequired[int | None]
+    """How long a person is waited for who has to say whether work that may have begun is given out again, milliseconds; as
+    long as the work may take unless told, and at most."""
+    subLoops: NotRequired[bool | None]
+    """Whether the work may call loops and announce work of its own; it may unless told."""
     select: NotRequired[Select]
     """How bids are ranked."""
     weights: NotRequired[Weights | None]

@@ -547,6 +547,13 @@ export interface BroadcastRequest {
   windowMs: number;
   /** How long the work may take in all, milliseconds. */
   executionMs: number;
+  /** How long after the bids awards are made, milliseconds; as long as the work may take unless told, and at most. */
+  awardMs?: number | null;
+  /** How long a person is waited for who has to say whether work that may have begun is given out again, milliseconds; as
+   * long as the work may take unless told, and at most. */
+  personMs?: number | null;
+  /** Whether the work may call loops and announce work of its own; it may unless told. */
+  subLoops?: boolean | null;
   /** How bids are ranked. */
   select?: Select;
   weights?: Weights | null;

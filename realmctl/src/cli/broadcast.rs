@@ -47,6 +47,16 @@ pub struct BroadcastArgs {
     /// How long the work may take in all.
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub within: Span,
+    /// How long after the bids awards are made; `--within` unless told, and at most.
+    #[arg(long, value_name = "TIME")]
+    pub award: Option<Span>,
+    /// How long a person is waited for who has to say whether work that may have begun is given out again; `--within`
+    /// unless told, and at most.
+    #[arg(long, value_name = "TIME")]
+    pub person: Option<Span>,
+    /// The work may neither call loops nor announce work of its own.
+    #[arg(long)]
+    pub no_sub_loops: bool,
     /// Currency of prices: three upper-case letters.
     #[arg(long, value_name = "CURRENCY")]
     pub currency: Option<String>,

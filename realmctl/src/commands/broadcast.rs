@@ -84,6 +84,9 @@ fn request(args: BroadcastArgs) -> Result<BroadcastRequest, Failure> {
         min_confidence: micros(args.min_confidence),
         window_ms: args.window.as_millis(),
         execution_ms: args.within.as_millis(),
+        award_ms: args.award.map(crate::cli::Span::as_millis),
+        person_ms: args.person.map(crate::cli::Span::as_millis),
+        sub_loops: args.no_sub_loops.then_some(false),
         select: match args.select {
             _ if !args.weigh.is_empty() => Select::Weighted,
             SelectBy::First => Select::First,

@@ -104,8 +104,13 @@ fn asked(request: BroadcastRequest) -> Result<BroadcastAsked, Fail> {
         },
         budget: read_budget(request.budget.clone())?,
         window_ms: request.window_ms,
-        award_ms: request.execution_ms,
+        award_ms: request
+            .award_ms
+            .unwrap_or(u64::MAX)
+            .min(request.execution_ms),
         execution_ms: request.execution_ms,
+        person_ms: request.person_ms,
+        sub_loops: request.sub_loops.unwrap_or(true),
         rule: rule(&request),
         at_once: request.at_once,
         aggregation: aggregation(&request),

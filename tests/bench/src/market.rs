@@ -337,6 +337,8 @@ impl Market {
             window_ms: 10_000,
             award_ms: 10_000,
             execution_ms: 60_000,
+            person_ms: None,
+            sub_loops: true,
             at_once: None,
             rule: Rule {
                 selection: Selection::Best,

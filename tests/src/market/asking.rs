@@ -252,6 +252,8 @@ impl Market {
             window_ms: [100, 300, 600][below(3) as usize] + below(2_000) + many,
             award_ms: 1_000 + below(20_000),
             execution_ms: 5_000 + below(25_000),
+            person_ms: None,
+            sub_loops: true,
             rule,
             at_once: None,
             aggregation,

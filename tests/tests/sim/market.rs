@@ -89,6 +89,8 @@ pub(super) fn asked(loop_id: &str, reach: Reach, rule: Rule, strategy: Strategy)
         window_ms: 5_000,
         award_ms: 30_000,
         execution_ms: 60_000,
+        person_ms: None,
+        sub_loops: true,
         rule,
         at_once: None,
         aggregation: Aggregation {

@@ -56,6 +56,16 @@ pub struct BroadcastRequest {
     pub window_ms: u64,
     /// How long the work may take in all, milliseconds.
     pub execution_ms: u64,
+    /// How long after the bids awards are made, milliseconds; as long as the work may take unless told, and at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub award_ms: Option<u64>,
+    /// How long a person is waited for who has to say whether work that may have begun is given out again, milliseconds; as
+    /// long as the work may take unless told, and at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person_ms: Option<u64>,
+    /// Whether the work may call loops and announce work of its own; it may unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_loops: Option<bool>,
     /// How bids are ranked.
     #[serde(default)]
     pub select: Select,

@@ -50,6 +50,10 @@ pub struct BroadcastAsked {
     pub award_ms: u64,
     /// How long the work may take in all, milliseconds.
     pub execution_ms: u64,
+    /// How long a person is waited for at most, milliseconds; none for as long as the work may take.
+    pub person_ms: Option<u64>,
+    /// Whether the work may call loops and announce work of its own.
+    pub sub_loops: bool,
     /// How bids are chosen among.
     pub rule: Rule,
     /// How many winners work at a time; none for all of them.
@@ -176,7 +180,6 @@ impl Node {
             parent: None,
             person: by.map(ToOwned::to_owned),
             depth: 0,
-            sub_loops: true,
             work: None,
         };
         match self.announce(begin, &asked, contract) {

@@ -47,8 +47,6 @@ pub(super) struct Begin {
     pub(super) person: Option<String>,
     /// How many calls and broadcasts led to it.
     pub(super) depth: u64,
-    /// Whether the work may call loops and announce work of its own.
-    pub(super) sub_loops: bool,
     /// The work, where it may be announced again.
     pub(super) work: Option<CallId>,
 }
@@ -111,7 +109,6 @@ impl Node {
             parent: Some(run),
             person: None,
             depth,
-            sub_loops: said.sub_loops,
             work: Some(work),
         };
         let mut asked = BroadcastAsked {
@@ -129,6 +126,8 @@ impl Node {
             window_ms: said.window_ms.min(timeout_ms).max(1),
             award_ms: said.within_ms.min(timeout_ms).max(1),
             execution_ms: said.within_ms.min(timeout_ms).max(1),
+            person_ms: None,
+            sub_loops: said.sub_loops,
             rule: said.rule,
             at_once: said.at_once,
             aggregation: said.aggregation.clone(),

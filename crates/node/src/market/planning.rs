@@ -43,11 +43,10 @@ impl Node {
             parent,
             person,
             depth,
-            sub_loops,
             work,
         } = begin;
         let secret: [u8; 32] = self.random();
-        let announced_depth = match sub_loops {
+        let announced_depth = match asked.sub_loops {
             true => depth,
             false => depth.max(limits::CALL_DEPTH.saturating_sub(1)),
         };
@@ -84,7 +83,7 @@ impl Node {
                 .unwrap_or(u64::MAX)
                 .min(asked.rule.awards)
                 .max(1),
-            person_ms: asked.execution_ms,
+            person_ms: asked.person_ms.unwrap_or(u64::MAX).min(asked.execution_ms),
             budget: Some(asked.budget).filter(|budget| !budget.is_unbounded()),
         };
         let signed = plan.rounds.iter().map(|round| round.announcement.clone());

@@ -132,6 +132,23 @@ fn what_is_announced_again_is_deeper_and_has_no_more_time_than_is_left() {
     invariants::check(&mut world);
 }
 
+#[test]
+fn work_that_may_be_one_loop_alone_by_hand_too_is_none_for_who_would_announce_it_again() {
+    let (mut world, [acme, law, city]) = three_levels(50, 100, "10m");
+    let alone = BroadcastAsked {
+        sub_loops: false,
+        ..review()
+    };
+
+    let ended = broadcast(&mut world, acme, alone);
+
+    assert_eq!(ended.ending, "TooFewResults");
+    let refused = run_of(&world, law, "review", Direction::In);
+    assert_eq!(refused.error.as_deref(), Some("TooFewBids"));
+    assert!(world.hosts[city.0].disk.runs.is_empty(), "nobody was asked");
+    invariants::check(&mut world);
+}
+
 /// What each lease of a realm's broadcast says that the work has announced in its turn.
 fn offshoots(world: &World, host: HostId) -> Vec<Value> {
     let events = world.hosts[host.0].disk.events.values();

@@ -9,6 +9,15 @@ use super::{recursion::entries, *};
 
 /// Two slots of work that is `once`, which takes the children so long.
 fn twice(seed: u64, takes_ms: [u64; 2]) -> (World, HostId, [HostId; 2], ControlId) {
+    twice_within(seed, takes_ms, None)
+}
+
+/// The same, with a person who is waited for so long.
+fn twice_within(
+    seed: u64,
+    takes_ms: [u64; 2],
+    person_ms: Option<u64>,
+) -> (World, HostId, [HostId; 2], ControlId) {
     let (mut world, acme, children) = family(seed, ["EUR 0.02", "EUR 0.03"]);
     world.apply(acme, &[Loops::once("see", 100)]);
     for (child, (ms, price)) in children
@@ -18,12 +27,15 @@ fn twice(seed: u64, takes_ms: [u64; 2]) -> (World, HostId, [HostId; 2], ControlI
         world.apply(child, &[bids(Loops::once("see", ms), price)]);
     }
     world.run_for(1_000);
-    let work = asked(
-        "see",
-        reach(1, 0, 0),
-        rule(Selection::Best, 2, 0),
-        Strategy::CollectAll,
-    );
+    let work = BroadcastAsked {
+        person_ms,
+        ..asked(
+            "see",
+            reach(1, 0, 0),
+            rule(Selection::Best, 2, 0),
+            Strategy::CollectAll,
+        )
+    };
     let control = world.ask(acme, Request::Broadcast(Box::new(work)));
     world.run_for(1_500);
     (world, acme, children, control)
@@ -115,5 +127,21 @@ fn a_slot_that_nobody_decides_about_stays_empty_and_the_record_says_so() {
         _ => None,
     });
     assert!(decided.eq([(0, false, None), (1, false, Some(true))]));
+    invariants::check(&mut world);
+}
+
+#[test]
+fn a_person_is_waited_for_no_longer_than_whoever_asked_for_the_work_says() {
+    let (mut world, acme, children, _) = twice_within(34, [5_000, 5_000], Some(6_000));
+    for child in children {
+        world.crash_for(child, 500);
+        world.run_for(2_000);
+    }
+    assert_eq!(standing(&world, acme).1, Status::Paused);
+    assert_eq!(waiting(&world, acme).len(), 2);
+
+    world.run_for(8_000);
+
+    assert_eq!(standing(&world, acme).1, Status::Failed);
     invariants::check(&mut world);
 }
