@@ -14,9 +14,7 @@ use realm_protocol::{
 use thiserror::Error;
 
 use super::{
-    Announcer, Phase, Plan, PlanError, Refusal, Round,
-    slot::State,
-    work::{bounding, judge},
+    Announcer, Phase, Plan, PlanError, Refusal, Round, outcome::judge, slot::State, work::bounding,
 };
 use crate::{
     close::CloseError,

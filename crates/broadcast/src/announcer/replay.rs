@@ -4,8 +4,8 @@ use realm_protocol::{Now, Tick, Timestamp, broadcast::Offshoots, json, limits};
 
 use super::{
     Announcer, Fate, Output, Phase, Plan, PlanError,
+    outcome::code,
     slot::{Given, Last, Slot, State},
-    work::code,
 };
 use crate::{
     log::{Awarded, BidsClosed, CloseCause, End, Ended, Entry, Leased},

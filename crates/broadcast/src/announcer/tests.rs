@@ -11,7 +11,10 @@ use realm_protocol::{
 };
 
 use super::*;
-use crate::{fixtures, log::End};
+use crate::{
+    fixtures,
+    log::{Announced, Counted, End},
+};
 
 const NOW: Now = Now {
     wall: Timestamp::from_millis(1_800_000_000_000),

@@ -1,24 +1,17 @@
-//! Awards, confirmations, leases and what becomes of them.
+//! Awards, confirmations, and what becomes of them.
 
 use realm_protocol::{
     Digest, FailureCode, Now, Place, Tick, Timestamp,
-    broadcast::{
-        Award, Bid, Confirm, ConfirmAnswer, Deliver, Effects, Lease, LeaseEnd, MILLION, Offshoots,
-        Outcome, OutcomeAck, Withdraw, WorkProgress,
-    },
+    broadcast::{Award, Confirm, ConfirmAnswer, Withdraw},
     budget::Budget,
-    limits,
     records::Signed,
 };
 
 use super::{
-    Announcer, Fate, Message, Output, Phase,
+    Announcer, Message, Output, Phase,
     slot::{Slot, State},
 };
-use crate::{
-    log::{Answered, Awarded, Decided, End, Ended, Leased, Unused},
-    work::slot_key,
-};
+use crate::log::{Answered, Awarded, Decided, End, Ended};
 
 impl Announcer {
     /// Awards open slots, as many as may be worked on at a time.
@@ -129,7 +122,7 @@ impl Announcer {
         Some((slot.epoch, slot.holder?))
     }
 
-    fn send(&mut self, bid: Digest, message: Message) {
+    pub(super) fn send(&mut self, bid: Digest, message: Message) {
         if let Some(entrant) = self.intake.get(&bid) {
             let to = entrant.bid.bidder.clone();
             self.outputs.push_back(Output::Send { to, message });
@@ -202,7 +195,7 @@ impl Announcer {
         from.realm.is_some() && entrants.any(|it| it.bid.bidder.realm == from.realm)
     }
 
-    fn is_bidder(&self, from: &Place, bid: &Digest) -> bool {
+    pub(super) fn is_bidder(&self, from: &Place, bid: &Digest) -> bool {
         let entrant = self.intake.get(bid);
         from.realm.is_some() && entrant.is_some_and(|it| it.bid.bidder.realm == from.realm)
     }
@@ -210,78 +203,6 @@ impl Announcer {
     pub(super) fn number(&self, slot: u64) -> Option<usize> {
         let number = usize::try_from(slot).ok()?;
         (number < self.slots.len()).then_some(number)
-    }
-
-    /// Grants the leases of slots that are confirmed.
-    pub(super) fn grant(&mut self, now: Now) {
-        let reserved = |number: &usize| {
-            let slot = self.slots.get(*number);
-            slot.is_some_and(|slot| matches!(slot.state, State::Reserved))
-        };
-        let reserved: Vec<usize> = (0..self.slots.len()).filter(reserved).collect();
-        for number in reserved {
-            self.lease(number, 0, now);
-        }
-    }
-
-    /// Grants or renews a lease, as far as there is time for the work.
-    fn lease(&mut self, number: usize, answers: u64, now: Now) {
-        let Phase::Working { until } = self.phase else {
-            return;
-        };
-        let left = until.as_millis().saturating_sub(now.tick.as_millis());
-        // Also by the clock that entries are dated by, which goes on while the machine sleeps.
-        let ends = self.closed.plus(self.announcement().execution_ms);
-        let lease_ms = self.plan.lease_ms.min(left).min(ends.since(now.wall));
-        let held = self.held(number);
-        let Some((epoch, bid)) = held.filter(|_| lease_ms > 0) else {
-            return;
-        };
-        let Some(holder) = self.intake.get(&bid).map(|it| it.bid.bidder.clone()) else {
-            return;
-        };
-        let leased = Leased {
-            slot: number as u64,
-            epoch,
-            answers,
-            lease_ms,
-            holder,
-            at: now.wall,
-        };
-        self.record(leased, now);
-        self.send_lease(number, answers, lease_ms);
-    }
-
-    /// Sends a lease; the first with the input.
-    pub(super) fn send_lease(&mut self, number: usize, answers: u64, lease_ms: u64) {
-        let Some((epoch, bid)) = self.held(number) else {
-            return;
-        };
-        let (broadcast, slot) = (self.broadcast(), number as u64);
-        let lease = Lease {
-            broadcast,
-            slot,
-            epoch,
-            answers,
-            lease_ms,
-            key: slot_key(broadcast, self.announcement().work, slot),
-            input: (answers == 0).then(|| self.plan.input.clone()),
-        };
-        self.send(bid, Message::Lease(lease));
-    }
-
-    /// Sends a lease once more that was granted and not renewed.
-    fn lease_again(&mut self, number: usize) {
-        let state = self.slots.get_mut(number).map(|slot| &mut slot.state);
-        if let Some(State::Leased {
-            lease_ms, sends, ..
-        }) = state
-            && *sends < limits::AWARD_SENDS
-        {
-            *sends = sends.saturating_add(1);
-            let lease_ms = *lease_ms;
-            self.send_lease(number, 0, lease_ms);
-        }
     }
 
     /// Sends an award once more that is not answered, if it is time.
@@ -314,142 +235,6 @@ impl Announcer {
         self.record(answered, now);
     }
 
-    /// How much of a slot's work its holder said was done when it last asked for more time, in millionths.
-    pub fn done_of(&self, slot: u64) -> u64 {
-        let number = self.number(slot);
-        let slot = number.and_then(|number| self.slots.get(number));
-        slot.map_or(0, |slot| slot.done)
-    }
-
-    /// What a slot's holder said then that the work had announced in its turn.
-    pub fn offshoots_of(&self, slot: u64) -> Offshoots {
-        let number = self.number(slot);
-        let slot = number.and_then(|number| self.slots.get(number));
-        slot.map_or_else(Offshoots::default, |slot| slot.offshoots)
-    }
-
-    /// What the holders of all slots said last that their work had announced in its turn.
-    pub fn offshoots(&self) -> Offshoots {
-        let told = self.slots.iter().map(|slot| slot.offshoots);
-        told.fold(Offshoots::default(), Offshoots::plus)
-    }
-
-    /// How long the work takes by the bid that holds a slot, milliseconds.
-    pub fn bid_ms_of(&self, slot: u64) -> Option<u64> {
-        let (_, bid) = self.held(self.number(slot)?)?;
-        self.intake.get(&bid).map(|entrant| entrant.bid.time_ms)
-    }
-
-    /// Whether a lease ran out while this realm could not hear its holder.
-    pub fn was_unheard(&self, slot: u64, epoch: u64) -> bool {
-        self.unheard.contains(&(slot, epoch))
-    }
-
-    pub(super) fn progress(&mut self, from: &Place, progress: &WorkProgress, now: Now) {
-        let Some(number) = self.number(progress.slot) else {
-            return;
-        };
-        let Some((epoch, bid)) = self.held(number) else {
-            return;
-        };
-        let ours = progress.broadcast == self.broadcast() && progress.epoch == epoch;
-        let (last, due) = match self.slots.get(number).map(|slot| &slot.state) {
-            Some(State::Leased {
-                answers, renewable, ..
-            }) => (*answers, *renewable <= now.tick),
-            _ => return,
-        };
-        if ours && due && progress.number > last && self.is_bidder(from, &bid) {
-            if let Some(slot) = self.slots.get_mut(number) {
-                slot.done = progress.done.min(MILLION);
-                slot.offshoots = Offshoots::default().plus(progress.offshoots.unwrap_or_default());
-            }
-            self.lease(number, progress.number, now);
-        }
-    }
-
-    pub(super) fn delivered(&mut self, from: &Place, delivered: Deliver, matches: bool, now: Now) {
-        let Ok(outcome) = delivered.outcome.peek() else {
-            return;
-        };
-        let ours = outcome.broadcast == self.broadcast() && self.is_bidder(from, &outcome.bid);
-        let Some(number) = self.number(outcome.slot).filter(|_| ours) else {
-            return;
-        };
-        let epochs = self.slots.get(number).map_or(0, |slot| slot.epoch);
-        if outcome.epoch == 0 || outcome.epoch > epochs {
-            return;
-        }
-        if !self.heard.contains(&delivered.outcome.digest()) {
-            self.take_outcome(number, &outcome, delivered, matches, now);
-        }
-        let ack = OutcomeAck {
-            broadcast: outcome.broadcast,
-            slot: outcome.slot,
-            epoch: outcome.epoch,
-        };
-        self.send(outcome.bid, Message::Ack(ack));
-        self.go_on(now);
-    }
-
-    fn take_outcome(
-        &mut self,
-        number: usize,
-        outcome: &Outcome,
-        delivered: Deliver,
-        matches: bool,
-        now: Now,
-    ) {
-        let Some(entrant) = self.intake.get(&outcome.bid) else {
-            return;
-        };
-        let end = judge(outcome, &delivered, &entrant.bid, matches);
-        let current = self.held(number) == Some((outcome.epoch, outcome.bid));
-        let settles = match self.slots.get(number).map(|slot| &slot.state) {
-            Some(State::Leased { .. }) => current,
-            // The lease is over, and the person need not be asked any more.
-            Some(State::Asking { .. }) => current && matches!(end, End::Result | End::NotBegun),
-            _ => false,
-        };
-        let (slot, epoch, at) = (outcome.slot, outcome.epoch, now.wall);
-        if settles {
-            let delivered = Some(delivered);
-            let ended = Ended {
-                slot,
-                epoch,
-                end,
-                delivered,
-                at,
-            };
-            self.record(ended, now);
-            self.ask(number);
-        } else if self.was_awarded(&outcome.bid, (slot, epoch))
-            && !self.is_unleased((slot, epoch))
-            && self.unused.insert((slot, epoch))
-        {
-            self.record(Unused::of(delivered, end, at), now);
-        }
-    }
-
-    /// Whether an award has no lease yet and may still have one: what its winner says of the work says
-    /// nothing.
-    pub(super) fn is_unleased(&self, (slot, epoch): (u64, u64)) -> bool {
-        let slot = self.number(slot).and_then(|number| self.slots.get(number));
-        slot.is_some_and(|slot| {
-            slot.epoch == epoch && matches!(slot.state, State::Awarded { .. } | State::Reserved)
-        })
-    }
-
-    /// Whether a bid has had this award.
-    pub(super) fn was_awarded(&self, bid: &Digest, award: (u64, u64)) -> bool {
-        match self.fates.get(bid) {
-            Some(Fate::Won { slot, epoch, .. } | Fate::Declined { slot, epoch }) => {
-                (*slot, *epoch) == award
-            }
-            Some(Fate::Standby | Fate::Lost) | None => false,
-        }
-    }
-
     pub(super) fn decide(&mut self, slot: u64, epoch: u64, again: bool, now: Now) {
         let asked = self.number(slot).and_then(|number| self.slots.get(number));
         let waits =
@@ -475,11 +260,6 @@ impl Announcer {
             unsaid: said.is_none().then_some(true),
         };
         self.record(decided, now);
-    }
-
-    /// Whether work whose lease ended without a result may go to the next bidder unasked.
-    pub(super) fn may_repeat(&self, end: End) -> bool {
-        end == End::NotBegun || self.announcement().effects != Effects::Once
     }
 
     pub(super) fn work_timeout(&mut self, now: Now) {
@@ -549,46 +329,6 @@ impl Announcer {
             _ => None,
         };
         slots.into_iter().chain(own).min()
-    }
-}
-
-/// What an outcome is worth.
-pub(crate) fn judge(outcome: &Outcome, delivered: &Deliver, bid: &Bid, matches: bool) -> End {
-    let charged = outcome.charged.as_ref();
-    let overcharged = charged.is_some_and(|charged| {
-        let agreed = bid
-            .price
-            .as_ref()
-            .filter(|it| it.currency == charged.currency);
-        charged.micros > agreed.map_or(0, |it| it.micros)
-    });
-    let given = delivered
-        .output
-        .as_ref()
-        .map(|output| Digest::of(&[output]));
-    match outcome.end {
-        _ if overcharged => End::Overcharged,
-        LeaseEnd::NotBegun => End::NotBegun,
-        LeaseEnd::Failed => End::Failed,
-        LeaseEnd::Done if given.is_none() || given != outcome.output => End::Forged,
-        LeaseEnd::Done if !matches => End::Mismatched,
-        LeaseEnd::Done => End::Result,
-    }
-}
-
-/// The failure that stands for an end without a result.
-pub(super) fn code(end: End, outcome: Option<&Outcome>) -> FailureCode {
-    match end {
-        End::Result | End::Failed => {
-            let said = outcome.and_then(|outcome| outcome.failure);
-            said.unwrap_or(FailureCode::LoopFailed)
-        }
-        End::NotBegun => FailureCode::Overloaded,
-        End::Expired => FailureCode::Timeout,
-        End::Overcharged => FailureCode::Budget,
-        End::Mismatched => FailureCode::SchemaOutput,
-        End::Forged => FailureCode::Malformed,
-        End::Withdrawn => FailureCode::Cancelled,
     }
 }
 
