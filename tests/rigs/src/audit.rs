@@ -131,22 +131,48 @@ impl Halves {
     }
 }
 
+/// An effect that an agent wrote down.
+#[derive(Debug)]
+pub(crate) struct Effect {
+    /// Where that stands in the file, bytes.
+    at: u64,
+    /// The agent's name for it.
+    name: String,
+}
+
 /// The effects that agents wrote down, by key.
-pub(crate) fn effects(file: &Path) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn effects(file: &Path) -> BTreeMap<String, Vec<Effect>> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    let mut effects: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (key, effect) in text.lines().filter_map(|line| line.split_once(' ')) {
-        let of_key = effects.entry(key.to_owned()).or_default();
-        of_key.push(effect.to_owned());
+    let mut effects: BTreeMap<String, Vec<Effect>> = BTreeMap::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some((key, name)) = line.trim_end().split_once(' ') {
+            let name = name.to_owned();
+            let of_key = effects.entry(key.to_owned()).or_default();
+            of_key.push(Effect { at, name });
+        }
+        at += line.len() as u64;
     }
     effects
+}
+
+/// Whether something happened again under one key: what never happens twice, or, where twice is as good as
+/// once, anything after the call was acknowledged.
+fn is_doubled(call: &Call, happened: &[Effect]) -> bool {
+    match (call.effects, &call.answer) {
+        (Effects::Once, _) => happened.len() > 1,
+        (Effects::Idempotent, Some(answer)) => {
+            happened.iter().any(|effect| effect.at >= answer.written)
+        }
+        (Effects::Idempotent, None) | (Effects::None, _) => false,
+    }
 }
 
 /// Compares every acknowledged call with both traces, and every key with what agents did.
 pub(crate) async fn compare(
     calls: &[Call],
     places: &[Place],
-    effects: &BTreeMap<String, Vec<String>>,
+    effects: &BTreeMap<String, Vec<Effect>>,
 ) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict::default();
     let mut halves = Vec::new();
@@ -158,11 +184,11 @@ pub(crate) async fn compare(
     let mut matched: BTreeSet<&str> = BTreeSet::new();
     for call in calls {
         let happened = effects.get(&call.key).map_or(&[][..], Vec::as_slice);
-        if call.effects == Effects::Once && happened.len() > 1 {
+        if is_doubled(call, happened) {
             verdict.doubled.push(format!("{call:?}: {happened:?}"));
         }
         let Some(answer) = &call.answer else { continue };
-        if !happened.iter().any(|effect| effect == answer.effect()) {
+        if !happened.iter().any(|effect| effect.name == answer.effect()) {
             let what = format!("{call:?}: its effect is not in {happened:?}");
             verdict.lost.push(what);
         }
@@ -239,4 +265,47 @@ pub(crate) async fn ask_again(call: &Call, places: &[Place]) -> anyhow::Result<V
             .push(format!("{call:?}: asked again: {other:?}")),
     }
     Ok(verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(effects: Effects, written: Option<u64>) -> Call {
+        let answer = written.map(|written| Answer {
+            run_id: String::new(),
+            call_id: String::new(),
+            output: json!({}),
+            replayed: false,
+            written,
+        });
+        Call {
+            key: "k".to_owned(),
+            effects,
+            caller: 0,
+            callee: 1,
+            answer,
+        }
+    }
+
+    #[test]
+    fn a_second_effect_counts_after_the_acknowledgement_or_where_there_may_be_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "k first\nother it\nk second\n").unwrap();
+        let effects = effects(file.path());
+        let [happened, other] = ["k", "other"].map(|key| effects[key].as_slice());
+        let before = "k first\nother it\n".len() as u64;
+        let all = before + "k second\n".len() as u64;
+
+        assert_eq!(other[0].name, "it");
+        assert!(is_doubled(&call(Effects::Once, None), happened));
+        assert!(!is_doubled(&call(Effects::Once, Some(before)), other));
+        assert!(is_doubled(
+            &call(Effects::Idempotent, Some(before)),
+            happened
+        ));
+        assert!(!is_doubled(&call(Effects::Idempotent, Some(all)), happened));
+        assert!(!is_doubled(&call(Effects::Idempotent, None), happened));
+        assert!(!is_doubled(&call(Effects::None, Some(0)), happened));
+    }
 }

@@ -175,7 +175,9 @@ impl Run {
         let places = Arc::clone(&self.network.places);
         let seed = self.dice.below(u64::MAX);
         let run = format!("{:x}", self.rounds.seed);
-        let callers = Callers::begin(shape, places, seed, &run, Arc::clone(&self.ledger));
+        let effects = network::effects(&self.scratch);
+        let ledger = Arc::clone(&self.ledger);
+        let callers = Callers::begin(shape, places, seed, &run, effects, ledger);
         let mut slowest = Duration::ZERO;
         let rounds = self.rounds.rounds;
         for round in 1..=rounds {

@@ -58,6 +58,8 @@ pub(crate) struct Answer {
     pub(crate) output: Value,
     /// Whether it was said to be an earlier answer.
     pub(crate) replayed: bool,
+    /// Bytes of effects that agents had written down by then.
+    pub(crate) written: u64,
 }
 
 impl Answer {

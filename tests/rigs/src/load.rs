@@ -1,6 +1,7 @@
 //! Load: callers that ask, and ask again under the same key until they are answered.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -57,6 +58,8 @@ pub(crate) struct Load {
     places: Arc<Vec<Place>>,
     dice: Dice,
     run: String,
+    /// Where agents write down their effects.
+    effects: PathBuf,
     ledger: Arc<Ledger>,
     next: AtomicU64,
     is_over: AtomicBool,
@@ -70,12 +73,13 @@ pub(crate) struct Callers {
 }
 
 impl Callers {
-    /// Lets callers begin. Keys begin with `run`.
+    /// Lets callers begin. Keys begin with `run`; agents write down their effects in the file `effects`.
     pub(crate) fn begin(
         shape: Shape,
         places: Arc<Vec<Place>>,
         seed: u64,
         run: &str,
+        effects: PathBuf,
         ledger: Arc<Ledger>,
     ) -> Self {
         let load = Arc::new(Load {
@@ -83,6 +87,7 @@ impl Callers {
             places,
             dice: Dice::new(seed),
             run: run.to_owned(),
+            effects,
             ledger,
             next: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
@@ -187,6 +192,8 @@ fn note(load: &Load, at: Option<usize>, key: &str, result: InvokeResult) {
         load.ledger
             .wrong(format!("{key} was answered with {output}"));
     }
+    let written = std::fs::metadata(&load.effects);
+    let written = written.map_or(0, |file| file.len());
     match at {
         None => load.ledger.answered_without_effect(),
         Some(at) => load.ledger.acknowledge(
@@ -196,6 +203,7 @@ fn note(load: &Load, at: Option<usize>, key: &str, result: InvokeResult) {
                 call_id: result.call_id,
                 output,
                 replayed: result.replayed == Some(true),
+                written,
             },
         ),
     }

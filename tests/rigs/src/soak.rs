@@ -141,7 +141,9 @@ impl Run {
         };
         let places = Arc::clone(&self.network.places);
         let (seed, run) = (self.dice.below(u64::MAX), format!("{:x}", args.seed));
-        let callers = Callers::begin(shape, places, seed, &run, Arc::clone(&self.ledger));
+        let effects = network::effects(&self.scratch);
+        let ledger = Arc::clone(&self.ledger);
+        let callers = Callers::begin(shape, places, seed, &run, effects, ledger);
         let begun = now();
         let mut sampled = begun;
         let mut struck = begun;
