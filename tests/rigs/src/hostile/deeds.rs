@@ -17,6 +17,8 @@ use crate::pace::{ms, now, pause};
 
 /// Knocks at once.
 pub(super) const WIDTH: usize = 4;
+/// Knocks of a kind at least: what a process needs besides tells nothing about one of them.
+const KNOCKS: u64 = 16;
 /// Connections of a crowd that come at once.
 const CROWD: usize = 512;
 /// Strikes between two rests, and the rest: a little less than a peer may send.
@@ -62,7 +64,7 @@ pub(super) async fn knock_on(
 ) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let mut tasks = JoinSet::new();
-    while !enough.is_said() || tally.attempts == 0 {
+    while !enough.is_said() || tally.attempts < KNOCKS {
         while tasks.len() < WIDTH {
             tasks.spawn((knock.one)(Arc::clone(&door)));
         }
