@@ -282,7 +282,7 @@ fn hundreds_of_realms_reach_each_other_again_within_seconds() {
     reach_again(200, 1_000);
 }
 
-/// Run by hand: `cargo test --release -p realm-tests --test sim -- --ignored --nocapture a_thousand_realms_reach`.
+/// Run by CI: `cargo test -p realm-tests --test sim -- --ignored --nocapture a_thousand_realms_reach`.
 #[test]
 #[ignore = "takes minutes"]
 fn a_thousand_realms_reach_each_other_again_within_seconds() {
