@@ -143,6 +143,7 @@ fn work() -> Router<Arc<Daemon>> {
         .route(routes::AUDIT_EXPORT, get(audit::export))
         .route(routes::WITNESSED, get(witnessed::list))
         .route(routes::WITNESSED_REALM, get(witnessed::show))
+        .route(routes::WITNESSED_ACKNOWLEDGE, post(witnessed::acknowledge))
         .route(routes::RECEIPTS, get(receipts::export))
         .route(routes::BIDS, get(bids::list))
         .route(routes::BIDDERS, get(bids::bidders))

@@ -42,8 +42,8 @@ pub use approvals::{
 };
 pub use attach::{AgentMessage, Attach, AttachedLoop, FailureCategory, RealmMessage, ServedLoop};
 pub use audit::{
-    AuditEntry, AuditFile, AuditOutcome, AuditQuery, ContradictionKind, ContradictionView,
-    HeadView, WitnessFile, WitnessView,
+    AcknowledgeRequest, AuditEntry, AuditFile, AuditOutcome, AuditQuery, ContradictionKind,
+    ContradictionView, HeadView, WitnessFile, WitnessView,
 };
 pub use backends::{ApproveRequest, BackendView, ImageView, ModelToolView, ToolState, ToolView};
 pub use backup::{BackupReport, BackupRequest};

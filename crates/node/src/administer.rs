@@ -134,6 +134,10 @@ impl Node {
                 let done = self.hold_grant(links);
                 self.settle(id, note, done);
             }
+            Request::Acknowledge { realm, .. } => {
+                let done = self.acknowledge_contradiction(&realm);
+                self.settle(id, note, done);
+            }
             Request::RevokeGrant(grant) => {
                 let done = self.revoke_grant(grant);
                 self.settle(id, note, done);

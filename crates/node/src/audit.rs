@@ -345,6 +345,12 @@ impl Node {
             Request::ApplyRate(rate) => said("rate.applied", rate.name.clone()),
             Request::RemoveRate(name) => said("rate.removed", name.clone()),
             Request::RevokeGrant(id) => said("grant.revoked", id.to_string()),
+            Request::Acknowledge { realm, why } => Some(AuditNote {
+                person: by.map(ToOwned::to_owned),
+                realm: self.resolve_name(realm).ok(),
+                why: why.clone(),
+                ..AuditNote::new("witness.acknowledged")
+            }),
             Request::HoldGrant(links) => said("grant.held", last_grant(links)),
             Request::Revoke(path) => said("child.revoked", path.to_string()),
             Request::RemovePeer(petname) => said("peer.removed", petname.to_string()),

@@ -105,6 +105,13 @@ pub enum Request {
     HoldGrant(Vec<GrantLink>),
     /// Takes back a grant that this realm has given, or lets one go that it holds.
     RevokeGrant(GrantId),
+    /// Takes note that somebody has seen what contradicts the audit log of a realm.
+    Acknowledge {
+        /// The realm.
+        realm: RealmName,
+        /// Why it is no more to be told of.
+        why: Option<String>,
+    },
     /// Revokes a child and closes its link.
     Revoke(RealmPath),
     /// Ends a peering and closes its link.

@@ -171,6 +171,7 @@ impl Node {
             | Request::Grant(_)
             | Request::HoldGrant(_)
             | Request::RevokeGrant(_)
+            | Request::Acknowledge { .. }
             | Request::RemovePeer(_)
             | Request::Pin { .. } => Vec::new(),
             // The daemon's own word.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use realm_crypto::{VerifiedChain, verify};
 use realm_protocol::{
-    Digest, RealmId, Scope, Timestamp,
+    Digest, RealmId, RealmName, Scope, Timestamp,
     audit::{AuditContradiction, AuditHead, AuditNote, AuditOutcome, AuditProof, Contradiction},
     journal::Table,
     limits,
@@ -15,7 +15,7 @@ use realm_protocol::{
 };
 use realm_router::{LinkId, Relation};
 
-use crate::{Effect, LogGrowth, LookId, Node, Refused, market::bare, state};
+use crate::{Effect, LogGrowth, LookId, Node, Refusal, Refused, Response, market::bare, state};
 
 /// How long another contradiction of the same realm is not told of, milliseconds.
 const TOLD_AGAIN_MS: u64 = 60 * 60 * 1_000;
@@ -31,6 +31,8 @@ wire_map! {
         3 => unproven: Option<Timestamp>,
         /// The last contradiction.
         4 => contradiction: Option<AuditContradiction>,
+        /// When an owner here has acknowledged that.
+        5 => acknowledged: Option<Timestamp>,
     }
 }
 
@@ -58,6 +60,8 @@ pub struct ContradictionView {
     pub shown: AuditHead,
     /// When it was shown.
     pub at: Timestamp,
+    /// When an owner here has acknowledged it.
+    pub acknowledged: Option<Timestamp>,
 }
 
 /// The heads that are kept, by realm.
@@ -184,6 +188,7 @@ impl Node {
             heads: Vec::new(),
             unproven: None,
             contradiction: None,
+            acknowledged: None,
         });
         kept.scope = scope;
         self.hold_head(&mut kept, (signed, &head), beat.proof.as_ref(), &chain);
@@ -271,11 +276,12 @@ impl Node {
             at: self.now.wall,
             chain: Some(bare(chain)),
         };
-        let Some(view) = view_of(&found) else {
+        let Some(view) = view_of(&found, None) else {
             return;
         };
-        // One that contradicts itself again and again is told of once an hour.
+        // One that contradicts itself again and again is told of once an hour; after somebody has acknowledged it, anew.
         let told = kept.contradiction.as_ref().map(|told| told.at);
+        let told = told.filter(|_| kept.acknowledged.is_none());
         if told.is_some_and(|told| found.at.since(told) < TOLD_AGAIN_MS) {
             return;
         }
@@ -294,6 +300,25 @@ impl Node {
             ..AuditNote::new("witness.contradicted")
         });
         kept.contradiction = Some(found);
+        kept.acknowledged = None;
+    }
+
+    /// An owner has seen that the audit log of a realm is not what it was.
+    pub(crate) fn acknowledge_contradiction(
+        &mut self,
+        name: &RealmName,
+    ) -> Result<Response, Refusal> {
+        let scope = self.resolve_name(name)?;
+        let mut kept = self.witness.iter_mut();
+        let found = kept.find(|(_, kept)| kept.scope == scope && kept.contradiction.is_some());
+        let (realm, kept) = found.ok_or_else(|| Refusal::NotFound {
+            what: "contradiction of",
+            name: name.to_string(),
+        })?;
+        kept.acknowledged.get_or_insert(self.now.wall);
+        let (key, row) = (*realm, state::write(kept));
+        self.put(Table::Witness, key.as_bytes(), row);
+        Ok(Response::Done)
     }
 
     /// What this realm has seen of the audit logs of others.
@@ -303,7 +328,10 @@ impl Node {
                 scope: kept.scope.clone(),
                 newest: kept.heads.last()?.peek().ok()?,
                 unproven: kept.unproven,
-                contradiction: kept.contradiction.as_ref().and_then(view_of),
+                contradiction: kept
+                    .contradiction
+                    .as_ref()
+                    .and_then(|found| view_of(found, kept.acknowledged)),
             })
         });
         views.collect()
@@ -332,12 +360,16 @@ fn contradicted(kept: &[Signed<AuditHead>], shown: &AuditHead) -> Option<Signed<
     other.or_else(|| found().next()).cloned()
 }
 
-fn view_of(found: &AuditContradiction) -> Option<ContradictionView> {
+fn view_of(
+    found: &AuditContradiction,
+    acknowledged: Option<Timestamp>,
+) -> Option<ContradictionView> {
     let (known, shown) = (found.known.peek().ok()?, found.shown.peek().ok()?);
     Some(ContradictionView {
         how: known.contradicted_by(&shown)?,
         known,
         shown,
         at: found.at,
+        acknowledged,
     })
 }

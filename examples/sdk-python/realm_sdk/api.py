@@ -41,6 +41,13 @@ class AcceptedCall(TypedDict):
     """How it stood there when last that was told."""
 
 
+class AcknowledgeRequest(TypedDict):
+    """Somebody has seen what contradicts the audit log of a realm."""
+
+    why: NotRequired[str | None]
+    """Why it is no more to be told of, for those who read the audit log later."""
+
+
 class AgentMessageOutput(TypedDict):
     """Ends a call with an output."""
 
@@ -736,6 +743,7 @@ class ContradictionView(TypedDict):
     """The later one."""
     shownAt: Time
     """When that was shown, by this realm's clock."""
+    acknowledgedAt: NotRequired[Time | None]
 
 
 class Denial(TypedDict):
@@ -2813,6 +2821,10 @@ class Api:
         """Gives what proves that the audit log of a realm is not what it was."""
         return self._send("GET", f'/v1/audit/witnessed/{quote(realm, safe="")}')
 
+    def post_audit_witnessed_realm_acknowledge(self, realm: str, body: AcknowledgeRequest) -> Page[WitnessView]:
+        """Takes note that an owner has seen what contradicts the audit log of a realm."""
+        return self._send("POST", f'/v1/audit/witnessed/{quote(realm, safe="")}/acknowledge', body=body)
+
     def get_receipts(self, *, peer: str | None = None, loop: str | None = None, call: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, statement: bool | None = None, open: bool | None = None) -> ReceiptFile:
         """Gives receipts of calls that prove themselves."""
         return self._send("GET", '/v1/receipts', query={"peer": peer, "loop": loop, "call": call, "since": since, "until": until, "limit": limit, "statement": statement, "open": open})
@@ -3239,6 +3251,10 @@ class AsyncApi:
     async def get_audit_witnessed_realm(self, realm: str) -> WitnessFile:
         """Gives what proves that the audit log of a realm is not what it was."""
         return await self._send("GET", f'/v1/audit/witnessed/{quote(realm, safe="")}')
+
+    async def post_audit_witnessed_realm_acknowledge(self, realm: str, body: AcknowledgeRequest) -> Page[WitnessView]:
+        """Takes note that an owner has seen what contradicts the audit log of a realm."""
+        return await self._send("POST", f'/v1/audit/witnessed/{quote(realm, safe="")}/acknowledge', body=body)
 
     async def get_receipts(self, *, peer: str | None = None, loop: str | None = None, call: str | None = None, since: Time | None = None, until: Time | None = None, limit: int | None = None, statement: bool | None = None, open: bool | None = None) -> ReceiptFile:
         """Gives receipts of calls that prove themselves."""

@@ -33,6 +33,12 @@ export interface AcceptedCall {
 /** How a run stands in another realm. */
 export type AcceptedStage = "running" | "waiting" | "paused" | "ended";
 
+/** Somebody has seen what contradicts the audit log of a realm. */
+export interface AcknowledgeRequest {
+  /** Why it is no more to be told of, for those who read the audit log later. */
+  why?: string | null;
+}
+
 /** Says who it is and which loops it serves; answered by `attached` or `refused`. */
 export interface AgentMessageAttach extends Attach {
   type: "attach";
@@ -729,6 +735,7 @@ export interface ContradictionView {
   shown: HeadView;
   /** When that was shown, by this realm's clock. */
   shownAt: Time;
+  acknowledgedAt?: Time | null;
 }
 
 /** A denial, explained to the realm that decided. */
@@ -2632,6 +2639,11 @@ export abstract class Api {
   /** Gives what proves that the audit log of a realm is not what it was. */
   getAuditWitnessedRealm(realm: string): Promise<WitnessFile> {
     return this.send("GET", `/v1/audit/witnessed/${encodeURIComponent(realm)}`);
+  }
+
+  /** Takes note that an owner has seen what contradicts the audit log of a realm. */
+  postAuditWitnessedRealmAcknowledge(realm: string, body: AcknowledgeRequest): Promise<Page<WitnessView>> {
+    return this.send("POST", `/v1/audit/witnessed/${encodeURIComponent(realm)}/acknowledge`, { body });
   }
 
   /** Gives receipts of calls that prove themselves. */

@@ -49,6 +49,14 @@ pub enum WitnessCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Say that you have seen that the audit log of a realm is not what it was: `doctor` tells of it no more.
+    Acknowledge {
+        /// The realm.
+        realm: String,
+        /// Why, for those who read the audit log later.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+    },
 }
 
 /// Which entries are meant; all must match.

@@ -2,7 +2,7 @@
 
 use realm_client::{
     Exit,
-    api::{AuditEntry, AuditQuery, Time},
+    api::{AcknowledgeRequest, AuditEntry, AuditQuery, Time},
 };
 
 use super::{receipts, verify};
@@ -48,6 +48,15 @@ pub(crate) async fn run(session: &Session, command: AuditCommand) -> Result<u8, 
                 files::replace(&out, &bytes)?;
             }
             return verify::judge(session, &bytes, &file.realm);
+        }
+        AuditCommand::Witness(WitnessCommand::Acknowledge { realm, why }) => {
+            let daemon = session.daemon_to_change().await?;
+            let request = AcknowledgeRequest { why };
+            session.print(
+                &daemon
+                    .ask(daemon.client.acknowledge(&realm, &request))
+                    .await?,
+            )?;
         }
     }
     Ok(Exit::Ok.code())

@@ -69,7 +69,9 @@ fn standing(seen: &WitnessView) -> String {
             ContradictionKind::Shorter => "cut short",
             ContradictionKind::Other => "told anew",
         };
-        return format!("{how} {}", moment(found.shown_at));
+        let seen = found.acknowledged_at.map(moment);
+        let seen = seen.map_or_else(String::new, |at| format!(", acknowledged {at}"));
+        return format!("{how} {}{seen}", moment(found.shown_at));
     }
     match seen.unproven_since {
         Some(since) => format!("unproven since {}", moment(since)),

@@ -41,10 +41,11 @@ pub(super) async fn metrics(
     text.rates(&rates);
     text.breakers(&breakers);
     text.directories(&daemon.people.borrow().directories.asked());
-    let contradicted = witnessed.iter().filter(|it| it.contradiction.is_some());
+    let contradicted = witnessed.iter().filter_map(|it| it.contradiction.as_ref());
+    let contradicted = contradicted.filter(|found| found.acknowledged.is_none());
     text.gauge(
         "realm_audit_contradicted",
-        "Realms whose audit logs are not what they were.",
+        "Realms whose audit logs are not what they were, and nobody has acknowledged it.",
         contradicted.count() as u64,
     );
     let unproven = witnessed.iter().filter(|it| it.unproven.is_some());

@@ -1,10 +1,10 @@
 //! What this realm keeps of the audit logs of others.
 
 use realm_client::{
-    api::{self, ContradictionKind, HeadView, Page, Problem, WitnessFile},
+    api::{self, AcknowledgeRequest, ContradictionKind, HeadView, Page, Problem, WitnessFile},
     catalogue::Code,
 };
-use realm_node::{Node, WitnessView};
+use realm_node::{Node, Request, WitnessView};
 use realm_protocol::{
     audit::{AuditHead, Contradiction},
     broadcast::Evidence,
@@ -13,7 +13,9 @@ use realm_protocol::{
 
 use super::{
     Answer, Shared,
-    extract::Segment,
+    extract::{Body, Segment},
+    invoke::carry_out,
+    people::Asker,
     problem::Fail,
     views::{realm_name, time},
 };
@@ -45,6 +47,28 @@ pub(super) async fn show(daemon: Shared, Segment(name): Segment) -> Answer<Witne
     }))
 }
 
+pub(super) async fn acknowledge(
+    daemon: Shared,
+    asker: Asker,
+    Segment(name): Segment,
+    Body(request): Body<AcknowledgeRequest>,
+) -> Answer<Page<api::WitnessView>> {
+    let AcknowledgeRequest { why } = request;
+    let realm = realm_name(&name)?;
+    let asked = Request::Acknowledge {
+        realm: realm.clone(),
+        why,
+    };
+    carry_out(&daemon, asker.asks(asked)).await?;
+    let look = move |node: &Node| {
+        let scope = node.resolve_name(&realm)?;
+        let seen = node.witnessed().into_iter();
+        let of = seen.filter(|seen| seen.scope == scope);
+        Ok::<_, realm_node::Refusal>(of.map(|seen| view(node, seen)).collect())
+    };
+    Ok(axum::Json(Page::whole(daemon.handle.read(look).await??)))
+}
+
 fn view(node: &Node, seen: WitnessView) -> api::WitnessView {
     let WitnessView {
         scope,
@@ -64,6 +88,7 @@ fn view(node: &Node, seen: WitnessView) -> api::WitnessView {
             known: head(&found.known),
             shown: head(&found.shown),
             shown_at: time(found.at),
+            acknowledged_at: found.acknowledged.map(time),
         }),
     }
 }

@@ -61,7 +61,8 @@ impl Seen {
             unproven.filter_map(|seen| Some((node.name_of(&seen.scope), seen.unproven?)));
         let unproven = unproven.collect();
         let contradicted = node.witnessed().into_iter().filter_map(|seen| {
-            let found = seen.contradiction?;
+            let found = seen.contradiction;
+            let found = found.filter(|found| found.acknowledged.is_none())?;
             let said = match found.how {
                 Contradiction::Shorter => "it was cut short, or an old one was put back",
                 Contradiction::Other => "it was told anew",

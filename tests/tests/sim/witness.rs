@@ -1,6 +1,6 @@
 //! Realms that keep heads of each other's audit logs.
 
-use realm_node::WitnessView;
+use realm_node::{Request, Response, WitnessView};
 use realm_protocol::{audit::Contradiction, journal::Table, limits::AUDIT_HEAD_MS};
 use realm_tests::{Disk, HostId, Tree, World, audit, invariants};
 use serde_json::json;
@@ -117,6 +117,40 @@ fn a_log_that_is_told_anew_to_the_same_length_is_told() {
     world.run_for(60_000);
 
     assert_eq!(told(&world, acme, lab), Some(Contradiction::Other));
+}
+
+#[test]
+fn what_was_acknowledged_stays_and_is_told_anew_when_the_log_contradicts_itself_again() {
+    let (mut world, [acme, lab, genomics]) = cast(6);
+    let acknowledge = |world: &mut World, name: &str| {
+        let request = Request::Acknowledge {
+            realm: name.parse().unwrap(),
+            why: Some("restored".to_owned()),
+        };
+        matches!(world.ask_and_wait(acme, request), Response::Done)
+    };
+    assert!(!acknowledge(&mut world, "lab"), "there is nothing");
+    let old = world.hosts[lab.0].disk.copy();
+    for times in [1, 2] {
+        work(&mut world, lab, 5);
+        put_back(&mut world, lab, old.copy());
+        world.run_for(60_000);
+        let found = seen(&world, acme, lab).contradiction.unwrap();
+        assert_eq!(
+            (found.acknowledged, entries_of(&world, acme)),
+            (None, times)
+        );
+
+        assert!(acknowledge(&mut world, "lab"));
+        world.crash_for(acme, 100);
+        world.run_for(10_000);
+        let found = seen(&world, acme, lab).contradiction.unwrap();
+        assert!(found.acknowledged.is_some());
+    }
+    assert!(!acknowledge(&mut world, "lab/genomics"));
+    let seen = audit::entries(&world.hosts[acme.0].disk);
+    let seen = seen.iter().filter(|it| it.action == "witness.acknowledged");
+    assert!(seen.count() >= 2 && world.is_up(genomics));
 }
 
 #[test]

@@ -191,6 +191,18 @@ pub struct ContradictionView {
     pub shown: HeadView,
     /// When that was shown, by this realm's clock.
     pub shown_at: Time,
+    /// When an owner has acknowledged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_at: Option<Time>,
+}
+
+/// Somebody has seen what contradicts the audit log of a realm.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AcknowledgeRequest {
+    /// Why it is no more to be told of, for those who read the audit log later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// What proves a contradiction by itself.

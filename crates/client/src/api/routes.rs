@@ -55,6 +55,8 @@ pub const AUDIT_EXPORT: &str = "/v1/audit/export";
 pub const WITNESSED: &str = "/v1/audit/witnessed";
 /// GET: [`super::WitnessFile`].
 pub const WITNESSED_REALM: &str = "/v1/audit/witnessed/{realm}";
+/// POST [`super::AcknowledgeRequest`]: a page of the [`super::WitnessView`] of that realm.
+pub const WITNESSED_ACKNOWLEDGE: &str = "/v1/audit/witnessed/{realm}/acknowledge";
 /// GET with [`super::ReceiptQuery`]: [`super::ReceiptFile`].
 pub const RECEIPTS: &str = "/v1/receipts";
 /// What this realm makes of bidders.

@@ -1,7 +1,9 @@
 //! The audit log.
 
 use super::{Client, ClientError, address::Address};
-use crate::api::{AuditEntry, AuditFile, AuditQuery, Page, WitnessFile, WitnessView, routes};
+use crate::api::{
+    AcknowledgeRequest, AuditEntry, AuditFile, AuditQuery, Page, WitnessFile, WitnessView, routes,
+};
 
 impl Client {
     /// Entries of the audit log, the newest first.
@@ -35,6 +37,19 @@ impl Client {
     pub async fn contradiction(&self, realm: &str) -> Result<WitnessFile, ClientError> {
         self.get(&routes::fill(routes::WITNESSED_REALM, &[realm]))
             .await
+    }
+
+    /// Says that what contradicts the audit log of a realm was seen.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn acknowledge(
+        &self,
+        realm: &str,
+        request: &AcknowledgeRequest,
+    ) -> Result<Page<WitnessView>, ClientError> {
+        let address = routes::fill(routes::WITNESSED_ACKNOWLEDGE, &[realm]);
+        self.post(&address, request).await
     }
 }
 

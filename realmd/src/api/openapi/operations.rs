@@ -1,23 +1,23 @@
 //! Every operation of the API, once.
 
 use realm_client::api::{
-    AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, ApprovalQuery, ApprovalView,
-    ApproveCallRequest, ApproveRequest, AuditEntry, AuditFile, AuditQuery, BackendView,
-    BackupReport, BackupRequest, BidQuery, BidSummary, BidderTrust, BreakerView, BroadcastRequest,
-    BroadcastResult, CancelRequest, CancelResult, ConfigEntry, ConfigView, Denial, DenyRequest,
-    DeviceAnswer, DeviceQuestion, DeviceSignIn, DiffResult, DisallowRequest, Disallowed, Doctor,
-    EraseRequest, EraseResult, EvidenceFile, FederatedTrace, FrameTree, GrantRequest, GrantView,
-    HaltRequest, HaltState, Health, HoldRequest, ImportResult, Info, InvokeRequest, InvokeResult,
-    JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery, LoopSummary, ModelToolView,
-    PauseRequest, PeerDetail, PeerSummary, PersonView, PolicyApplied, PolicyApply, PolicyCases,
-    PolicyChecked, PolicyExplained, PolicyQuestion, PolicyShadow, PolicyTested, PolicyText,
-    PolicyView, Pong, PromoteRequest, PromptDetail, PromptDiff, PromptDiffQuery, PromptSummary,
-    PseudonymView, RateRequest, RateView, Ready, RealmDetail, RealmForest, ReceiptFile,
-    ReceiptQuery, RemoveQuery, Removed, ResetRequest, ResumeRequest, RevokeRequest, Revoked,
-    RollbackRequest, RunDetail, RunExplanation, RunQuery, RunSummary, ScoreRequest, ShareRequest,
-    SignInRequest, SignedIn, SignedOut, StackView, StateQuery, StateSummary, StateView, Status,
-    TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery, TranscriptQuery, UnhaltRequest,
-    ValidateResult, WitnessFile, WitnessView, routes,
+    AcknowledgeRequest, AgentView, AllowRequest, Allowed, ApplyRequest, ApplyResult, ApprovalQuery,
+    ApprovalView, ApproveCallRequest, ApproveRequest, AuditEntry, AuditFile, AuditQuery,
+    BackendView, BackupReport, BackupRequest, BidQuery, BidSummary, BidderTrust, BreakerView,
+    BroadcastRequest, BroadcastResult, CancelRequest, CancelResult, ConfigEntry, ConfigView,
+    Denial, DenyRequest, DeviceAnswer, DeviceQuestion, DeviceSignIn, DiffResult, DisallowRequest,
+    Disallowed, Doctor, EraseRequest, EraseResult, EvidenceFile, FederatedTrace, FrameTree,
+    GrantRequest, GrantView, HaltRequest, HaltState, Health, HoldRequest, ImportResult, Info,
+    InvokeRequest, InvokeResult, JoinRequest, Joined, LoopChange, LoopDetail, LoopQuery,
+    LoopSummary, ModelToolView, PauseRequest, PeerDetail, PeerSummary, PersonView, PolicyApplied,
+    PolicyApply, PolicyCases, PolicyChecked, PolicyExplained, PolicyQuestion, PolicyShadow,
+    PolicyTested, PolicyText, PolicyView, Pong, PromoteRequest, PromptDetail, PromptDiff,
+    PromptDiffQuery, PromptSummary, PseudonymView, RateRequest, RateView, Ready, RealmDetail,
+    RealmForest, ReceiptFile, ReceiptQuery, RemoveQuery, Removed, ResetRequest, ResumeRequest,
+    RevokeRequest, Revoked, RollbackRequest, RunDetail, RunExplanation, RunQuery, RunSummary,
+    ScoreRequest, ShareRequest, SignInRequest, SignedIn, SignedOut, StackView, StateQuery,
+    StateSummary, StateView, Status, TicketIssued, TicketRequest, Trace, TraceEvent, TraceQuery,
+    TranscriptQuery, UnhaltRequest, ValidateResult, WitnessFile, WitnessView, routes,
 };
 
 use super::{
@@ -127,6 +127,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         routes::WITNESSED_REALM,
         "Gives what proves that the audit log of a realm is not what it was.",
         one::<WitnessFile>(),
+    ),
+    post(
+        routes::WITNESSED_ACKNOWLEDGE,
+        "Takes note that an owner has seen what contradicts the audit log of a realm.",
+        one::<AcknowledgeRequest>(),
+        page::<WitnessView>(),
     ),
     get(
         routes::RECEIPTS,
