@@ -6,10 +6,13 @@ use std::{
     sync::Arc,
 };
 
+use realm_protocol::limits;
+
 use crate::{Decision, Denial, Permit, Policy, Request, RequestCopy};
 
-/// Permits remembered; at the bound the oldest is forgotten.
-const PERMITS: usize = 4_096;
+/// Permits remembered; at the bound the oldest is forgotten. As many as there are bids in one broadcast: each
+/// bidder is a question of its own, at every broadcast.
+const PERMITS: usize = limits::BIDS;
 
 /// Permits that a [`Policy`] gave, by question.
 ///

@@ -84,6 +84,8 @@ struct Rules {
     set: PolicySet,
     /// What a person calls each policy.
     names: BTreeMap<PolicyId, String>,
+    /// Who has to approve what a policy permits, where it asks for a person.
+    demanded: BTreeMap<PolicyId, Role>,
     problems: Vec<String>,
     /// Whether any policy may decide otherwise at another time.
     sees_time: bool,
@@ -385,6 +387,9 @@ impl Rules {
         name: String,
     ) -> Result<(), Vec<PolicyProblem>> {
         let id = policy.id().clone();
+        if let Some(role) = approval::demanded(&policy) {
+            self.demanded.insert(id.clone(), role);
+        }
         let added = self.set.add(policy);
         added.map_err(|error| vec![PolicyProblem::whole(name.clone(), error.to_string())])?;
         self.names.insert(id, name);
@@ -406,8 +411,8 @@ impl Rules {
         let mut errors: Vec<String> = errors.map(|error| self.explain(error)).collect();
         if response.decision() == Verdict::Allow && errors.is_empty() {
             let permits = response.diagnostics().reason();
-            let permits = permits.filter_map(|id| self.set.policy(id));
-            return Ok(permits.filter_map(approval::demanded).collect());
+            let demanded = permits.filter_map(|id| self.demanded.get(id));
+            return Ok(demanded.copied().collect());
         }
         errors.sort();
         let forbids = match response.decision() {

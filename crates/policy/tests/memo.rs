@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use realm_policy::{
     Action, AskedPrincipal, AskedResource, Memo, Permit, Policy, RequestCopy, StepCopy,
 };
-use realm_protocol::{RealmId, Scope, Timestamp, records::Role};
+use realm_protocol::{RealmId, Scope, Timestamp, limits, records::Role};
 
 const ACME: RealmId = RealmId::new([1; 32]);
 const SECOND: u64 = 1_800_000_000;
@@ -253,7 +253,7 @@ fn a_ceiling_that_comes_to_see_the_time_ends_what_was_remembered() {
 #[test]
 fn at_the_bound_the_oldest_permit_makes_room() {
     let mut asked = Asked::new(0);
-    let ids = 0..4_096;
+    let ids = 0..limits::BIDS;
     let given: Vec<_> = ids
         .map(|n| asked.ask(&format!("l{n}"), 0).unwrap())
         .collect();
@@ -262,7 +262,7 @@ fn at_the_bound_the_oldest_permit_makes_room() {
 
     assert_eq!(asked.memo.len(), given.len());
     assert!(asked.remembers(&given[1], "l1", 0));
-    assert!(asked.remembers(&given[4_095], "l4095", 0));
+    assert!(asked.remembers(&given[8_191], "l8191", 0));
     assert!(!asked.remembers(&given[0], "l0", 0));
     assert_eq!(asked.memo.len(), given.len());
 }
