@@ -83,6 +83,17 @@ fn asked(request: BroadcastRequest) -> Result<BroadcastAsked, Fail> {
             "`atOnce` is at least 1: as many winners work at a time",
         ));
     }
+    for (what, given) in [
+        ("awardMs", request.award_ms),
+        ("personMs", request.person_ms),
+    ] {
+        if given.is_some_and(|given| given > request.execution_ms) {
+            let within = request.execution_ms;
+            return Err(invalid(&format!(
+                "`{what}` is at most `executionMs`, {within}: nothing is waited for once the work must be over"
+            )));
+        }
+    }
     let capabilities = request.capabilities.iter().map(|name| parsed(name));
     Ok(BroadcastAsked {
         loop_id: parsed(&request.loop_id)?,
@@ -104,10 +115,7 @@ fn asked(request: BroadcastRequest) -> Result<BroadcastAsked, Fail> {
         },
         budget: read_budget(request.budget.clone())?,
         window_ms: request.window_ms,
-        award_ms: request
-            .award_ms
-            .unwrap_or(u64::MAX)
-            .min(request.execution_ms),
+        award_ms: request.award_ms.unwrap_or(request.execution_ms),
         execution_ms: request.execution_ms,
         person_ms: request.person_ms,
         sub_loops: request.sub_loops.unwrap_or(true),
