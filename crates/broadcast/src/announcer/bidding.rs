@@ -120,7 +120,11 @@ impl Announcer {
             return;
         }
         self.widening = None;
-        let heard = self.tallying.heard(|side| self.intake.received(side));
+        // What was told before a restart is not written down, and who told it not to be accused.
+        let heard = match self.heard_before {
+            true => Vec::new(),
+            false => self.tallying.heard(|side| self.intake.received(side)),
+        };
         let closed = BidsClosed {
             cause,
             tally: self.tallying.tally(),

@@ -148,9 +148,25 @@ fn the_window_goes_on_after_a_restart_and_begins_anew_only_where_nobody_has_bid(
         };
         let mut again = Announcer::resume(plan(&announcement), log, later).unwrap();
         again.handle(Input::Left, later);
-        again.poll_timeout().unwrap().as_millis()
+        let until = again.poll_timeout().unwrap();
+        while again.poll_output().is_some() {}
+        let over = Now {
+            wall: later.wall.plus(2_000),
+            tick: until,
+        };
+        again.handle_timeout(over);
+        let mut outputs = std::iter::from_fn(|| again.poll_output());
+        let names = outputs.find_map(|output| match output {
+            Output::Write(entry) => match *entry {
+                Entry::BidsClosed(closed) => Some(closed.heard.is_some()),
+                _ => None,
+            },
+            _ => None,
+        });
+        (until.as_millis(), names)
     };
 
-    assert_eq!(restarted(2..3), 50_500);
-    assert_eq!(restarted(2..2), 52_000);
+    // Who told what before is not known any more, and nobody is said to have told nothing.
+    assert_eq!(restarted(2..3), (50_500, Some(false)));
+    assert_eq!(restarted(2..2), (52_000, Some(true)));
 }
