@@ -222,7 +222,7 @@ wire_map! {
         0 => delivered: Deliver,
         /// When.
         1 => at: Timestamp,
-        /// True where the output breaks the announced schema.
+        /// Whether the output breaks the announced schema; none where something else was wrong already.
         64 => mismatched: Option<bool>,
     }
 }
@@ -428,7 +428,11 @@ impl Unused {
         Self {
             delivered,
             at,
-            mismatched: (worth == End::Mismatched).then_some(true),
+            mismatched: match worth {
+                End::Mismatched => Some(true),
+                End::Result => Some(false),
+                _ => None,
+            },
         }
     }
 

@@ -89,7 +89,7 @@ fn is_as_agreed(it: &Unused, outcome: &Outcome, price: u64) -> bool {
     let charged = outcome.charged.as_ref();
     let agreed =
         charged.is_none_or(|it| it.micros == 0 || it.currency == "EUR" && it.micros <= price);
-    let done = outcome.end == LeaseEnd::Done && it.mismatched.is_none();
+    let done = outcome.end == LeaseEnd::Done && it.mismatched != Some(true);
     done && agreed && output.is_some() && outcome.output == output.map(|it| Digest::of(&[it]))
 }
 

@@ -140,6 +140,7 @@ fn lacks_its_output(entry: &Entry) -> bool {
             let delivered = it.delivered.as_ref();
             delivered.is_some_and(|delivered| delivered.output.is_none())
         }
+        Entry::Unused(it) => it.mismatched.is_some() && it.delivered.output.is_none(),
         _ => false,
     }
 }
