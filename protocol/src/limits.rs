@@ -471,7 +471,8 @@ pub const OFFERS: usize = 1_024;
 /// Share of [`OFFERS`] for the announcements from under one foreign root; it does not bid for more.
 pub const OFFERS_PER_ROOT: usize = 128;
 /// Bids of its agents that a realm has open on average for each of the announcements that [`OFFERS`] and
-/// [`OFFERS_PER_ROOT`] let it bid for; where there are as many in all, no agent bids.
+/// [`OFFERS_PER_ROOT`] let it bid for; where there are as many in all, no agent bids. From half of them on, no
+/// announcement has more than these.
 pub const OFFER_AGENTS: usize = 4;
 /// Sides of which a transcript says what was heard from there; of further ones it says nothing.
 pub const SIDES: usize = 256;

@@ -13,8 +13,8 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Jobs {
     jobs: BTreeMap<JobId, Job>,
-    /// What there is of each broadcast.
-    parts: BTreeMap<BroadcastId, Part>,
+    /// What there is of each broadcast, by the root that its announcer is under: a realm may say one id under several.
+    parts: BTreeMap<(BroadcastId, RealmId), Part>,
     /// What is open of each root's broadcasts.
     roots: BTreeMap<RealmId, Open>,
     /// What is open of all of them.
@@ -23,9 +23,8 @@ pub(super) struct Jobs {
 }
 
 /// A broadcast that agents have a part in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Part {
-    root: RealmId,
     jobs: usize,
     open: usize,
 }
@@ -48,7 +47,9 @@ impl Jobs {
 
     /// Whether an agent has a part in a broadcast.
     pub(super) fn are_of(&self, broadcast: BroadcastId) -> bool {
-        self.parts.contains_key(&broadcast)
+        let roots = self.parts.range((broadcast, RealmId::new([0; 32]))..);
+        let mut of_broadcast = roots.take_while(|((of, _), _)| *of == broadcast);
+        of_broadcast.next().is_some()
     }
 
     /// How many are over, and remembered.
@@ -63,6 +64,7 @@ impl Jobs {
 
     /// Whether another bid may be made for a broadcast of a root, by a realm under its own. Each broadcast counts
     /// once, until all that agents have to do with it is over; those of other trees take no place of the own one's.
+    /// Once half of the room is taken, no broadcast takes more than its even share of the rest.
     pub(super) fn have_room(&self, broadcast: BroadcastId, root: RealmId, own: RealmId) -> bool {
         let of_root = self.open_of(root);
         let of_own = self.open_of(own);
@@ -70,8 +72,8 @@ impl Jobs {
             true => (limits::OFFERS, of_own),
             false => (limits::OFFERS_PER_ROOT, self.all.less(of_own)),
         };
-        let is_open = self.parts.get(&broadcast).is_some_and(|it| it.open > 0);
-        of_root.is_below(most, is_open) && of_kind.is_below(limits::OFFERS, is_open)
+        let open = self.parts.get(&(broadcast, root)).map_or(0, |it| it.open);
+        of_root.has_room(most, open) && of_kind.has_room(limits::OFFERS, open)
     }
 
     fn open_of(&self, root: RealmId) -> Open {
@@ -105,17 +107,14 @@ impl Jobs {
     }
 
     fn count(&mut self, (broadcast, _): &JobId, job: &Job) {
-        let part = self.parts.entry(*broadcast).or_insert(Part {
-            root: job.announcer.root,
-            jobs: 0,
-            open: 0,
-        });
+        let root = job.announcer.root;
+        let part = self.parts.entry((*broadcast, root)).or_default();
         part.jobs = part.jobs.saturating_add(1);
         self.busy = self.busy.saturating_add(u64::from(job.is_busy()));
         if job.is_open() {
             let first = usize::from(part.open == 0);
             part.open = part.open.saturating_add(1);
-            for open in [self.roots.entry(part.root).or_default(), &mut self.all] {
+            for open in [self.roots.entry(root).or_default(), &mut self.all] {
                 open.broadcasts = open.broadcasts.saturating_add(first);
                 open.jobs = open.jobs.saturating_add(1);
             }
@@ -123,12 +122,12 @@ impl Jobs {
     }
 
     fn discount(&mut self, (broadcast, _): &JobId, job: &Job) {
-        let Some(part) = self.parts.get_mut(broadcast) else {
+        let root = job.announcer.root;
+        let Some(part) = self.parts.get_mut(&(*broadcast, root)) else {
             return;
         };
         part.jobs = part.jobs.saturating_sub(1);
         self.busy = self.busy.saturating_sub(u64::from(job.is_busy()));
-        let root = part.root;
         if job.is_open() {
             part.open = part.open.saturating_sub(1);
             let last = usize::from(part.open == 0);
@@ -138,7 +137,7 @@ impl Jobs {
             }
         }
         if part.jobs == 0 {
-            self.parts.remove(broadcast);
+            self.parts.remove(&(*broadcast, root));
         }
         if self.open_of(root).jobs == 0 {
             self.roots.remove(&root);
@@ -154,9 +153,12 @@ impl Open {
         }
     }
 
-    /// Whether one job more is within what so many broadcasts may have open, if its broadcast is, or is not, one of them.
-    fn is_below(self, broadcasts: usize, is_open: bool) -> bool {
+    /// Whether one job more is within what so many broadcasts may have open, for one of them that has so many open
+    /// itself.
+    fn has_room(self, broadcasts: usize, open: usize) -> bool {
         let jobs = broadcasts.saturating_mul(limits::OFFER_AGENTS);
-        (is_open || self.broadcasts < broadcasts) && self.jobs < jobs
+        (open > 0 || self.broadcasts < broadcasts)
+            && self.jobs < jobs
+            && (open < limits::OFFER_AGENTS || self.jobs < jobs / 2)
     }
 }

@@ -49,6 +49,55 @@ fn agents_of_one_realm_have_no_more_bids_open_in_all_than_four_for_each_announce
 }
 
 #[test]
+fn what_is_open_of_one_id_under_two_roots_is_counted_under_each() {
+    let mut bidder = bidder(1);
+    let first = announcements_of(7, 0..1).next().unwrap();
+    let again = Announcement {
+        announcer: fixtures::place(8, "moved", 7),
+        ..first.clone()
+    };
+    let named = |from: usize, to: usize| {
+        (from..to)
+            .map(|number| agent(&format!("a{number}"), fixed()))
+            .collect()
+    };
+    assert_eq!(bids(&hear(&mut bidder, &first, named(0, 4))).len(), 4);
+    let of_other = bids(&hear(&mut bidder, &again, named(4, 300))).len();
+    assert_eq!(of_other, limits::OFFERS_PER_ROOT * limits::OFFER_AGENTS / 2);
+
+    let one = || vec![agent("a", fixed())];
+    let sent = |bidder: &mut Bidder, root| {
+        let sent = announcements_of(root, 1..200).map(|it| bids(&hear(bidder, &it, one())).len());
+        sent.sum::<usize>()
+    };
+    assert_eq!(sent(&mut bidder, 7), limits::OFFERS_PER_ROOT - 1);
+    assert_eq!(sent(&mut bidder, 8), limits::OFFERS_PER_ROOT - 1);
+    for from in [first.announcer, again.announcer] {
+        assert!(bidder.takes_part(first.broadcast));
+        let broadcast = first.broadcast;
+        bidder.handle(Input::Closed { from, broadcast }, at(10));
+        drain(&mut bidder);
+    }
+    let of_first = announcements_of(7, 200..201).next().unwrap();
+    assert_eq!(bids(&hear(&mut bidder, &of_first, one())).len(), 1);
+}
+
+#[test]
+fn broadcasts_with_many_able_agents_leave_room_for_others_of_their_root() {
+    let mut bidder = bidder(1);
+    let many = || {
+        (0..16)
+            .map(|number| agent(&format!("a{number}"), fixed()))
+            .collect()
+    };
+    let sent = announcements_of(7, 0..32).map(|it| bids(&hear(&mut bidder, &it, many())).len());
+    let sent: Vec<usize> = sent.collect();
+
+    assert_eq!(sent, [[16; 16], [limits::OFFER_AGENTS; 16]].concat());
+    assert_eq!(bid_for(&mut bidder, announcements_of(7, 32..64)), 32);
+}
+
+#[test]
 fn closed_broadcasts_take_no_room_whether_their_bids_lost_or_won() {
     let mut bidder = bidder(1);
 
