@@ -140,11 +140,13 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Begins with what was written down.
-    pub fn new(known: impl IntoIterator<Item = (RealmId, Known)>) -> Self {
-        Self {
+    /// Begins with what was written down. Gives as well the realms that are forgotten, where that is of too many.
+    pub fn recover(known: impl IntoIterator<Item = (RealmId, Known)>) -> (Self, Vec<RealmId>) {
+        let mut trust = Self {
             known: known.into_iter().collect(),
-        }
+        };
+        let forgotten = trust.forget_oldest(|_| false);
+        (trust, forgotten)
     }
 
     /// How a bidder is trusted now, in millionths. One of whom nothing is known is trusted no more than the
@@ -160,13 +162,13 @@ impl Trust {
     }
 
     /// Takes what a bidder did, which tells of newcomers below the same realms, too. What is to be written down is in
-    /// [`Trust::explain`] of each of them.
+    /// [`Trust::explain`] of each of them. Gives the realms that are forgotten for it.
     pub fn note(
         &mut self,
         (bidder, above): (RealmId, &[RealmId]),
         conduct: Conduct,
         now: Timestamp,
-    ) {
+    ) -> Vec<RealmId> {
         let score = conduct.after(self.of(&bidder, above, now));
         let known = self.known_of(bidder, now);
         (known.score, known.at) = (score, now);
@@ -183,13 +185,10 @@ impl Trust {
             let score = conduct.after(known.newcomers(now).unwrap_or(UNKNOWN));
             known.below = Some(Below { score, at: now });
         }
+        self.forget_oldest(|realm| *realm == bidder || above.contains(realm))
     }
 
-    /// What is known of a realm; the one learnt of longest ago is forgotten for it, if there are as many as may be.
     fn known_of(&mut self, realm: RealmId, now: Timestamp) -> &mut Known {
-        if !self.known.contains_key(&realm) {
-            self.make_room();
-        }
         let known = self.known.entry(realm);
         known.or_insert_with(|| Known::stranger(now))
     }
@@ -204,14 +203,22 @@ impl Trust {
         self.known.get(bidder)
     }
 
-    fn make_room(&mut self) {
-        if self.known.len() < limits::TRUSTED {
-            return;
+    /// Forgets the realms learnt of longest ago, but none of some, if there are more than may be; gives them.
+    fn forget_oldest(&mut self, but: impl Fn(&RealmId) -> bool) -> Vec<RealmId> {
+        let excess = self.known.len().saturating_sub(limits::TRUSTED);
+        if excess == 0 {
+            return Vec::new();
         }
-        let oldest = self.known.iter().min_by_key(|(_, known)| known.learnt());
-        if let Some(oldest) = oldest.map(|(bidder, _)| *bidder) {
-            self.known.remove(&oldest);
+        let others = self.known.iter().filter(|(realm, _)| !but(realm));
+        let learnt = others.map(|(realm, known)| (known.learnt(), *realm));
+        let mut oldest: Vec<(Timestamp, RealmId)> = learnt.collect();
+        oldest.sort_unstable();
+        oldest.truncate(excess);
+        let oldest: Vec<RealmId> = oldest.into_iter().map(|(_, realm)| realm).collect();
+        for realm in &oldest {
+            self.known.remove(realm);
         }
+        oldest
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use realm_broadcast::{Trust, bidder::Held, trust::Known};
+use realm_broadcast::bidder::Held;
 use realm_crypto::KemKey;
 use realm_policy::Denial;
 use realm_protocol::{
@@ -128,7 +128,7 @@ impl Node {
         for call in unfinished {
             self.resume(call);
         }
-        self.market.trust = kept_trust(&rows);
+        self.recover_trust(id_keys(all(&rows, Table::Bidders)));
         self.recover_receipts(kept_receipts(&rows));
         self.recover_closes(at(&rows, CLOSES));
         // Whoever announced and works as well hears as the one what it says as the other.
@@ -538,15 +538,6 @@ fn kept_slots(rows: &Rows) -> Vec<(Vec<u8>, Result<Held, CborError>)> {
     let rows = raw(rows, Table::Slots);
     rows.map(|(key, value)| (key.clone(), state::read(value)))
         .collect()
-}
-
-/// What is made of bidders.
-fn kept_trust(rows: &Rows) -> Trust {
-    let known = all::<Known>(rows, Table::Bidders).into_iter();
-    Trust::new(known.filter_map(|(key, known)| {
-        let bidder = RealmId::try_from(key.as_slice()).ok()?;
-        Some((bidder, known))
-    }))
 }
 
 /// The bids that are remembered.

@@ -107,8 +107,9 @@ fn who_breaks_its_word_from_one_new_realm_after_the_other_is_trusted_as_one_real
 #[test]
 fn good_conduct_below_lets_no_newcomer_begin_above_a_stranger() {
     let mut trust = Trust::default();
-    (10..40)
-        .for_each(|number| trust.note((realm(number), &[realm(1)]), Conduct::Delivered, day(0)));
+    for number in 10..40 {
+        trust.note((realm(number), &[realm(1)]), Conduct::Delivered, day(0));
+    }
 
     assert_eq!(trust.of(&realm(99), &[realm(1)], day(0)), UNKNOWN);
 }
@@ -122,7 +123,7 @@ fn what_changed_a_score_can_be_told() {
     trust.note((realm(1), &[]), Conduct::Failed, day(20));
     let written = trust.explain(&realm(1)).unwrap();
 
-    let known = Trust::new([(realm(1), written.clone())]);
+    let (known, _) = Trust::recover([(realm(1), written.clone())]);
 
     let told = known.explain(&realm(1)).unwrap();
     assert_eq!(told.events.len(), EVENTS);
@@ -131,17 +132,44 @@ fn what_changed_a_score_can_be_told() {
 }
 
 #[test]
-fn the_bidder_heard_of_longest_ago_is_forgotten_first() {
-    let mut trust = Trust::default();
+fn the_bidder_heard_of_longest_ago_is_forgotten_first_and_told() {
     let bidders = limits::TRUSTED as u64;
+    let mut trust = Trust::default();
+    let mut forgotten = Vec::new();
     for number in 0..=bidders {
-        trust.note(
-            (realm(number), &[]),
-            Conduct::Broke,
-            Timestamp::from_millis(number),
-        );
+        let at = Timestamp::from_millis(number);
+        forgotten.extend(trust.note((realm(number), &[]), Conduct::Broke, at));
+    }
+    assert_eq!(forgotten, [realm(0)]);
+
+    // By a clock that was set back.
+    let family = (realm(bidders + 1), &[realm(1), realm(bidders + 2)][..]);
+    let forgotten = trust.note(family, Conduct::Broke, Timestamp::default());
+
+    assert_eq!(forgotten, [realm(2), realm(3)]);
+    assert_eq!(trust.iter().count(), limits::TRUSTED);
+    let known = |realm| trust.explain(&realm).is_some();
+    assert!(
+        [1, 4, bidders + 1, bidders + 2]
+            .into_iter()
+            .all(|it| known(realm(it)))
+    );
+    assert!(![0, 2, 3].into_iter().any(|it| known(realm(it))));
+}
+
+#[test]
+fn of_too_many_that_were_written_down_the_latest_are_remembered() {
+    let mut known = Vec::new();
+    for number in 0..limits::TRUSTED as u64 + 3 {
+        let mut trust = Trust::default();
+        let at = Timestamp::from_millis(number);
+        trust.note((realm(number), &[]), Conduct::Broke, at);
+        known.extend(trust.known);
     }
 
-    assert!(trust.explain(&realm(0)).is_none());
-    assert!(trust.explain(&realm(1)).is_some());
+    let (trust, forgotten) = Trust::recover(known);
+
+    assert_eq!(forgotten, [0, 1, 2].map(realm));
+    assert_eq!(trust.iter().count(), limits::TRUSTED);
+    assert!(!trust.iter().any(|(realm, _)| forgotten.contains(realm)));
 }

@@ -1,6 +1,7 @@
 //! What this realm makes of bidders by what they did with its work.
 
 use realm_broadcast::{
+    Trust,
     log::{End, Entry},
     trust::{Conduct, Known},
 };
@@ -86,9 +87,9 @@ impl Node {
         if let (Some(holder), Some(realm), Some(conduct)) = (holder, realm, conduct) {
             let mut above = self.above(&holder);
             above.retain(|realm| !self.is_below(*realm));
-            self.market
-                .trust
-                .note((realm, &above), conduct, self.now.wall);
+            let trust = &mut self.market.trust;
+            let forgotten = trust.note((realm, &above), conduct, self.now.wall);
+            self.forget_bidders(forgotten);
             for realm in above.into_iter().chain([realm]) {
                 if let Some(known) = self.market.trust.explain(&realm) {
                     let row = state::write(known);
@@ -96,6 +97,19 @@ impl Node {
                 }
             }
         }
+    }
+
+    fn forget_bidders(&mut self, forgotten: Vec<RealmId>) {
+        for realm in forgotten {
+            self.delete(Table::Bidders, realm.as_bytes());
+        }
+    }
+
+    /// Goes on with what was made of bidders before a restart.
+    pub(crate) fn recover_trust(&mut self, known: Vec<(RealmId, Known)>) {
+        let (trust, forgotten) = Trust::recover(known);
+        self.market.trust = trust;
+        self.forget_bidders(forgotten);
     }
 
     /// What this realm makes of every bidder that it knows, the least trusted first.

@@ -1,6 +1,10 @@
 //! What an announcer makes of winners by what they did.
 
-use realm_protocol::{RunId, journal::Direction};
+use realm_protocol::{
+    RunId,
+    journal::{Direction, Table},
+    limits,
+};
 
 use super::*;
 
@@ -101,4 +105,30 @@ fn work_that_takes_several_leases_outlives_a_restart_of_its_announcer_at_any_mom
         assert_eq!(done, [0, 1], "down at {begun_ms} ms");
         invariants::check(&mut world);
     }
+}
+
+#[test]
+fn as_many_bidders_are_written_down_as_are_remembered() {
+    let (mut world, acme, [left, right]) = working(100, 100);
+    let written = |world: &World| world.hosts[acme.0].disk.count(Table::Bidders);
+    broadcast(&mut world, acme, work());
+    world.run_for(1_000);
+    let disk = &mut world.hosts[acme.0].disk;
+    let row = disk.rows(Table::Bidders).next().unwrap().to_vec();
+    for number in 0..limits::TRUSTED as u64 + 2 {
+        let mut key = vec![0; 32];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        disk.forge(Table::Bidders, key, row.clone());
+    }
+    world.crash_for(acme, 500);
+    world.run_for(5_000);
+    assert_eq!(written(&world), limits::TRUSTED);
+
+    // Nothing is known of the left one yet.
+    world.crash(right);
+    broadcast(&mut world, acme, work());
+    world.run_for(5_000);
+
+    assert!(trust(&world, acme, left) > UNKNOWN);
+    assert_eq!(written(&world), limits::TRUSTED);
 }
