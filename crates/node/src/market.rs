@@ -142,6 +142,8 @@ struct Announced {
     entries: u64,
     /// Those whose chains are written down.
     proven: BTreeSet<Place>,
+    /// The realms above each of these realms, as it first proved itself: whoever takes its place changes nothing of them.
+    families: BTreeMap<RealmId, Vec<RealmId>>,
     /// Sessions that its bidders offer, by their realms.
     offered: BTreeMap<RealmId, Offered>,
     /// Events of its run so far.

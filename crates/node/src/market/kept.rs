@@ -21,7 +21,7 @@ use realm_protocol::{
     json::Object,
 };
 
-use super::{Announced, Late};
+use super::{Announced, Late, trusting::families};
 use crate::{
     Node, UnderWay,
     durable::BrokenOff,
@@ -243,6 +243,7 @@ impl Node {
             )
         })?;
         let count = entries.len() as u64;
+        let families = families(&entries);
         let holders = entries.iter().filter_map(|entry| match entry {
             Entry::Leased(it) => Some((it.slot, it.holder.clone())),
             _ => None,
@@ -274,6 +275,7 @@ impl Node {
             run,
             entries: count,
             proven: BTreeSet::new(),
+            families,
             offered: BTreeMap::new(),
             events,
             leaving: None,

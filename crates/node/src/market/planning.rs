@@ -123,6 +123,7 @@ impl Node {
             run,
             entries: 0,
             proven: BTreeSet::new(),
+            families: BTreeMap::new(),
             offered: BTreeMap::new(),
             events: 0,
             leaving: None,

@@ -12,6 +12,7 @@ use realm_protocol::{
 };
 use serde_json::{Value, json};
 
+use super::{bare, trusting::family};
 use crate::Node;
 
 /// Nodes that one bidder may sign by in one broadcast; what others sign is not proven.
@@ -64,11 +65,15 @@ impl Node {
             return;
         }
         let now = self.now.wall;
-        let Some(chain) = self.chain_of(signer) else {
+        let Some(known) = self.known_chain(signer) else {
             return;
         };
+        let (chain, family) = (bare(known), family(known.chain()));
         if let Some(own) = self.market.own_mut(broadcast) {
             own.proven.insert(signer.clone());
+            if let Some((realm, above)) = family {
+                own.families.entry(realm).or_insert(above);
+            }
         }
         let proved = Proved { chain, at: now };
         self.write_down(broadcast, &proved.into());

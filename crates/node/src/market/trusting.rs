@@ -1,12 +1,16 @@
 //! What this realm makes of bidders by what they did with its work.
 
+use std::collections::BTreeMap;
+
 use realm_broadcast::{
     Trust,
     log::{End, Entry},
     trust::{Conduct, Known},
 };
 use realm_crypto::VerifiedChain;
-use realm_protocol::{BroadcastId, Place, RealmId, Timestamp, journal::Table};
+use realm_protocol::{
+    BroadcastId, Place, RealmId, Timestamp, cbor, journal::Table, records::Chain,
+};
 
 use crate::{Node, state};
 
@@ -33,12 +37,10 @@ impl Node {
 
     /// The realms above a bidder, as its chain has them.
     fn above(&self, bidder: &Place) -> Vec<RealmId> {
-        let chain = self.known_chain(bidder);
-        let ancestors = chain.map(VerifiedChain::ancestors).unwrap_or_default();
-        let realms = ancestors.iter().map(|ancestor| ancestor.realm);
-        realms
-            .filter(|realm| Some(*realm) != bidder.realm)
-            .collect()
+        let chain = self.known_chain(bidder).map(VerifiedChain::chain);
+        chain
+            .and_then(family)
+            .map_or_else(Vec::new, |(_, above)| above)
     }
 
     /// Whether this realm is that one or stands below it: nobody in its own family is a newcomer for that.
@@ -85,7 +87,9 @@ impl Node {
         };
         let realm = holder.as_ref().and_then(|holder| holder.realm);
         if let (Some(holder), Some(realm), Some(conduct)) = (holder, realm, conduct) {
-            let mut above = self.above(&holder);
+            // The place may be another's by now: it stands for the family that it bid from.
+            let bid_from = own.families.get(&realm).cloned();
+            let mut above = bid_from.unwrap_or_else(|| self.above(&holder));
             above.retain(|realm| !self.is_below(*realm));
             let trust = &mut self.market.trust;
             let forgotten = trust.note((realm, &above), conduct, self.now.wall);
@@ -126,6 +130,26 @@ impl Node {
         bidders.sort_by_key(|bidder| bidder.trust);
         bidders
     }
+}
+
+/// A realm and those above it, as its chain has them, the root first.
+pub(super) fn family(chain: &Chain) -> Option<(RealmId, Vec<RealmId>)> {
+    let realms = chain.links.iter().map(|link| link.inception.realm_id());
+    let mut realms: Vec<RealmId> = realms.collect();
+    Some((realms.pop()?, realms))
+}
+
+/// The families of those who proved themselves in a broadcast, as each first did.
+pub(super) fn families(entries: &[Entry]) -> BTreeMap<RealmId, Vec<RealmId>> {
+    let proved = entries.iter().filter_map(|entry| match entry {
+        Entry::Proved(it) => family(&cbor::decode(&it.chain).ok()?),
+        _ => None,
+    });
+    let mut families = BTreeMap::new();
+    for (realm, above) in proved {
+        families.entry(realm).or_insert(above);
+    }
+    families
 }
 
 fn events(known: &Known) -> Vec<(&'static str, Timestamp, u64)> {

@@ -107,6 +107,54 @@ fn work_that_takes_several_leases_outlives_a_restart_of_its_announcer_at_any_mom
     }
 }
 
+/// What realms below one are trusted with of which an announcer knows nothing.
+fn newcomers(world: &World, host: HostId, above: HostId) -> Option<u64> {
+    let bidders = world.hosts[host.0].node().bidders();
+    let realm = world.hosts[above.0].realm;
+    let known = bidders.iter().find(|it| it.realm == realm);
+    known.and_then(|it| it.newcomers)
+}
+
+#[test]
+fn whoever_falls_silent_and_has_its_place_given_to_another_is_charged_to_its_family_all_the_same() {
+    // With and without a restart of the announcer between.
+    for restarts in [false, true] {
+        let mut world = World::new(99);
+        let acme = world.found("acme");
+        let shop = world.child(acme, "shop");
+        let silent = world.child(shop, "x");
+        world.apply(acme, &[Loops::idempotent("see", 100)]);
+        let see = bids(Loops::idempotent("see", 30_000), "EUR 0.02");
+        world.apply(silent, std::slice::from_ref(&see));
+        world.run_for(2_000);
+        let mut work = work();
+        work.reach = reach(2, 0, 0);
+        world.ask(acme, Request::Broadcast(Box::new(work)));
+        world.run_for(2_000);
+        assert_eq!(world.hosts[silent.0].disk.runs.len(), 1, "it is at work");
+
+        world.crash(silent);
+        let revoked = world.ask_and_wait(shop, Request::Revoke("shop/x".parse().unwrap()));
+        assert!(matches!(revoked, Response::Done), "{revoked:?}");
+        let other = world.child(shop, "x");
+        world.apply(other, &[see]);
+        if restarts {
+            world.crash_for(acme, 500);
+        }
+        world.run_for(60_000);
+
+        // Both have faded a little since.
+        let broken = UNKNOWN / 2..UNKNOWN / 2 + 1_000;
+        let own = trust(&world, acme, silent);
+        assert!(broken.contains(&own), "restarts: {restarts}, {own}");
+        let below = newcomers(&world, acme, shop);
+        assert!(
+            below.is_some_and(|it| broken.contains(&it)),
+            "restarts: {restarts}, {below:?}"
+        );
+    }
+}
+
 #[test]
 fn as_many_bidders_are_written_down_as_are_remembered() {
     let (mut world, acme, [left, right]) = working(100, 100);
