@@ -9,7 +9,7 @@ use realm_protocol::{
     journal::{Direction, Event, Run},
     link::Frame,
     records::Signed,
-    trace::{TraceItem, TracePass},
+    trace::{TraceItem, TracePass, TraceRoot},
 };
 use realm_tests::{HostId, Loops, Tree, World, invariants};
 use serde_json::json;
@@ -336,6 +336,56 @@ fn a_realm_that_tells_its_trace_anew_is_found_by_its_own_receipt() {
         events.remove(&at);
     }
     assert_eq!(proof(&cast.walk()[0]), Ok(TraceProof::Differs));
+}
+
+#[test]
+fn what_a_realm_adds_behind_its_receipt_proves_no_history_of_others() {
+    let (mut cast, _) = Cast::called(12);
+    let (lab, genomics) = (cast.lab, cast.genomics);
+    cast.shows(lab, "acme", "*");
+    cast.shows(genomics, "acme", "*");
+    assert_eq!(proof(&cast.walk()[1]), Ok(TraceProof::Signed));
+    let run = run_of(&cast.world, genomics, Direction::In).id;
+    let told = &mut cast.world.hosts[genomics.0].disk.events;
+    let mut told = told.range_mut((run, 0)..=(run, u64::MAX));
+    let done = told.find(|(_, event)| event.kind == "call.completed");
+    done.unwrap().1.payload = br#"{"output":{}}"#.to_vec().into();
+    let parts = cast.walk();
+    assert_eq!(proof(&parts[1]), Ok(TraceProof::Differs));
+    let Some(Ok((shown, _))) = &parts[1].answer else {
+        panic!("nothing is shown")
+    };
+
+    // lab says that it was returned once more, with what its child tells now.
+    let root = TraceRoot::of(&shown.items, shown.items.len() as u64).unwrap();
+    let run = run_of(&cast.world, lab, Direction::In).id;
+    let events = &mut cast.world.hosts[lab.0].disk.events;
+    let told = events.range((run, 0)..=(run, u64::MAX));
+    let told: Vec<Event> = told.map(|(_, event)| event.clone()).collect();
+    let call = parts[1].asked.call;
+    let mut of_call = told.iter().filter(|event| event.call == call);
+    let returned = of_call.find(|event| event.kind == "call.returned").unwrap();
+    let payload = json!({ "traceRoot": root.to_string() });
+    let index = told.len() as u64;
+    let added = Event {
+        index,
+        payload: payload.to_string().into_bytes().into(),
+        ..returned.clone()
+    };
+    events.insert((run, index), added);
+
+    let parts = cast.walk();
+    assert_eq!(proof(&parts[0]), Ok(TraceProof::Signed));
+    assert_eq!(proof(&parts[1]), Ok(TraceProof::Differs));
+
+    // A realm that differs from its receipt proves nothing of others; they are asked all the same.
+    let events = &mut cast.world.hosts[lab.0].disk.events;
+    let mut told = events.range_mut((run, 0)..=(run, u64::MAX));
+    let done = told.find(|(_, event)| event.kind == "call.completed");
+    done.unwrap().1.payload = br#"{"output":{}}"#.to_vec().into();
+    let parts = cast.walk();
+    assert_eq!(proof(&parts[0]), Ok(TraceProof::Differs));
+    assert_eq!(proof(&parts[1]), Ok(TraceProof::Unsigned));
 }
 
 #[test]

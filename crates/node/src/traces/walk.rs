@@ -93,12 +93,16 @@ impl TraceWalk {
         let Some(part) = self.parts.get_mut(at) else {
             return;
         };
-        let onward = answer.as_ref().map_or_else(|_| Vec::new(), onward);
         let root = part.root.clone();
-        part.answer = Some(answer.map(|shown| {
+        let answer = answer.map(|shown| {
             let proof = shown.proof(root.as_ref());
             (shown, proof)
-        }));
+        });
+        let onward = answer.as_ref().map_or_else(
+            |_| Vec::new(),
+            |(shown, proof)| onward(shown, believed(*proof, root.as_ref())),
+        );
+        part.answer = Some(answer);
         self.add(Some(at), onward);
     }
 
@@ -122,9 +126,22 @@ impl ShownTrace {
     }
 }
 
-/// The calls that what was shown leads on to.
-fn onward(shown: &ShownTrace) -> Vec<(TraceOf, Option<TraceRoot>)> {
-    let events = shown.items.iter().filter_map(|item| match item {
+/// In how many of the first items a root of another realm's is believed. A realm may add to what it has signed, and what
+/// it adds proves nothing of others.
+fn believed(proof: TraceProof, root: Option<&TraceRoot>) -> usize {
+    match proof {
+        TraceProof::Signed => {
+            root.map_or(0, |root| usize::try_from(root.events).unwrap_or(usize::MAX))
+        }
+        TraceProof::Differs => 0,
+        TraceProof::Unsigned | TraceProof::Erased => usize::MAX,
+    }
+}
+
+/// The calls that what was shown leads on to, with the roots that its first `believed` items tell of.
+fn onward(shown: &ShownTrace, believed: usize) -> Vec<(TraceOf, Option<TraceRoot>)> {
+    let believed = shown.items.iter().take(believed);
+    let events = believed.filter_map(|item| match item {
         TraceItem::Shown(_, event) => Some(event),
         TraceItem::Hidden(_) => None,
     });
