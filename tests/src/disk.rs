@@ -154,6 +154,19 @@ impl Disk {
         self.rows.retain(|(table, _), _| *table != of);
     }
 
+    /// Loses the durable records of a table that have an end, as if it had come.
+    pub fn end(&mut self, of: Table) {
+        let has_end = |key: &(Table, Vec<u8>)| key.0 == of && self.until.contains_key(key);
+        self.rows.retain(|key, _| !has_end(key));
+        self.until.retain(|(table, _), _| *table != of);
+    }
+
+    /// Has a durable record under another key as well.
+    pub fn double(&mut self, table: Table, key: &[u8], other: &[u8]) {
+        let row = self.rows[&(table, key.to_vec())].clone();
+        self.rows.insert((table, other.to_vec()), row);
+    }
+
     /// Every durable byte, for a search.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -18,7 +18,6 @@ use realm_protocol::{
     budget::Budget,
     cbor::Blob,
     journal::Table,
-    limits,
     records::{Grant, GrantLink, LoopPattern},
 };
 
@@ -74,13 +73,6 @@ struct Known {
 }
 
 impl Known {
-    /// Until when it is on the disk: one that was taken back outlives every run that goes by it.
-    fn kept_until(&self) -> Timestamp {
-        let until = self.stored.until;
-        let revoked = self.stored.revoked;
-        revoked.map_or(until, |revoked| until.max(revoked.plus(limits::RUN_MS)))
-    }
-
     fn is_good_at(&self, now: Timestamp) -> bool {
         self.stored.revoked.is_none() && now < self.stored.until
     }
@@ -102,23 +94,31 @@ impl Grants {
         known.filter(|known| known.stored.kept == kept).count()
     }
 
-    /// Forgets what has run out; of what was taken back before, what no run goes by any more.
-    fn trim(&mut self, now: Timestamp, serving: &Serving) {
+    /// Forgets what has run out; of what was taken back before, what no run goes by any more, which it gives.
+    fn trim(&mut self, now: Timestamp, serving: &Serving) -> Vec<GrantId> {
         let is_good = |known: &Known| now < known.stored.until;
         let mut over = self.known.values().filter(|known| !is_good(known));
         let gone_by = match over.any(|known| known.stored.revoked.is_some()) {
             true => serving.grants(),
             false => BTreeSet::new(),
         };
+        let mut forgotten = Vec::new();
         self.known.retain(|row, known| {
-            is_good(known) || known.stored.revoked.is_some() && gone_by.contains(row)
+            let revoked = known.stored.revoked.is_some();
+            let kept = is_good(known) || revoked && gone_by.contains(row);
+            if revoked && !kept {
+                forgotten.push(*row);
+            }
+            kept
         });
+        forgotten
     }
 }
 
 impl Node {
     /// Takes up the grants that were kept. A backup knows neither how often they were used since nor which of them
-    /// were taken back: those that it gave are good no more, for good.
+    /// were taken back: those that it gave are good no more, for good. Rows of earlier builds have an end also where they
+    /// were taken back, and are written anew.
     pub(crate) fn recover_grants(
         &mut self,
         rows: impl Iterator<Item = (GrantId, StoredGrant)>,
@@ -131,17 +131,27 @@ impl Node {
                 stored.revoked = Some(self.now.wall);
             }
             let known = Known { stored, chain };
-            match gone {
+            match known.stored.revoked.is_some() {
                 true => self.keep_grant(id, known),
                 false => drop(self.grants.known.insert(id, known)),
             }
         }
     }
 
+    /// One that was taken back stays on the disk until no run goes by it any more, however long that stands still.
     fn keep_grant(&mut self, id: GrantId, known: Known) {
         let row = state::write(&known.stored);
-        self.put_until(Table::Grants, id.as_bytes(), row, known.kept_until());
+        match known.stored.revoked {
+            Some(_) => self.put(Table::Grants, id.as_bytes(), row),
+            None => self.put_until(Table::Grants, id.as_bytes(), row, known.stored.until),
+        }
         self.grants.known.insert(id, known);
+    }
+
+    fn trim_grants(&mut self) {
+        for forgotten in self.grants.trim(self.now.wall, &self.serving) {
+            self.delete(Table::Grants, forgotten.as_bytes());
+        }
     }
 
     /// The grants that this realm has given and those that it holds, the oldest first.

@@ -7,7 +7,9 @@ use realm_node::{GrantAsked, GrantView, InvokeAsked, Request, Response};
 use realm_protocol::{
     CallId, Digest, FailureCode, GrantId, Kind, Phase, Priority, RunId,
     budget::Budget,
-    cbor, limits,
+    cbor,
+    journal::Table,
+    limits,
     link::Frame,
     message::{Call, TraceParent},
     records::{Grant, GrantLink, KemRecord, Role, Signed},
@@ -407,6 +409,44 @@ fn a_grant_that_was_taken_back_is_not_forgotten_when_it_ends_while_a_run_goes_by
         assert_eq!(world.hosts[lab.0].node().grants().len(), 1);
         invariants::check(&mut world);
     }
+}
+
+#[test]
+fn a_grant_that_was_taken_back_is_not_forgotten_while_a_run_by_it_stands_still() {
+    let (mut world, [acme, lab, _]) = cast(35);
+    let mut two = Loops::composite("two", &["first", "second"]);
+    two["effects"] = json!("once");
+    let steps = [
+        Loops::idempotent("first", 5_000),
+        Loops::once("second", 5),
+        two,
+    ];
+    world.apply(lab, &steps);
+    let given = grant(&mut world, lab, acme, asked("acme", &["two"]));
+    world.ask(acme, World::invoke("two@lab", json!({})));
+    world.run_for(2_000);
+    let run = *world.hosts[lab.0].disk.runs.keys().next().unwrap();
+    let paused = world.ask_and_wait(lab, Request::Pause(run));
+    assert!(matches!(paused, Response::Done), "{paused:?}");
+    take_back(&mut world, lab, given.grant.id);
+
+    // Whatever ends on the disk by then has ended.
+    world.crash(lab);
+    world.hosts[lab.0].disk.end(Table::Grants);
+    world.start(lab);
+    world.run_for(1_000);
+    let resumed = world.ask_and_wait(lab, Request::Resume(run, None));
+    assert!(matches!(resumed, Response::Done), "{resumed:?}");
+    world.run_for(20_000);
+    assert!(world.effects.is_empty(), "{:?}", world.effects);
+    let row = given.grant.id;
+    assert!(world.hosts[lab.0].disk.holds(Table::Grants, row.as_bytes()));
+
+    // With the run it is forgotten after all, once it is over.
+    world.run_for(2 * HOUR_MS);
+    grant(&mut world, lab, acme, asked("acme", &["two"]));
+    world.run_for(1_000);
+    assert!(!world.hosts[lab.0].disk.holds(Table::Grants, row.as_bytes()));
 }
 
 #[test]

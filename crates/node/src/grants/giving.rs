@@ -60,7 +60,7 @@ impl Node {
         other: &Scope,
     ) -> Result<Response, Refusal> {
         let now = self.now.wall;
-        self.grants.trim(now, &self.serving);
+        self.trim_grants();
         if self.grants.count(GrantKept::Given) >= limits::GRANTS {
             return Err(Refusal::Full {
                 what: "grants",
@@ -151,7 +151,7 @@ impl Node {
     /// Takes a grant that another realm has given this one.
     pub(crate) fn hold_grant(&mut self, links: Vec<GrantLink>) -> Result<Response, Refusal> {
         let now = self.now.wall;
-        self.grants.trim(now, &self.serving);
+        self.trim_grants();
         let refuse = |why: String| Err(Refusal::Grant(why));
         let mut issuers: Vec<Scope> = Vec::new();
         let chain = verify_grants(&links, |link| {

@@ -149,7 +149,7 @@ impl Node {
         loop_id: &LoopId,
     ) -> Result<(), CallFailure> {
         let (me, now) = (self.me.realm(), self.now.wall);
-        self.grants.trim(now, &self.serving);
+        self.trim_grants();
         let good = shown.chain.good_at(now).map_err(Unfit::from);
         if let Err(unfit) = good.and_then(|()| self.grants.is_good(&shown.chain, me)) {
             return Err(self.refuse_grants(caller, loop_id, &unfit));
