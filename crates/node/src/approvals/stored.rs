@@ -77,7 +77,16 @@ impl StoredRequest {
     /// Whether it is what a call asks for.
     pub(super) fn is_of(&self, action: &ApprovalAction, asked: &ApprovalAsked) -> bool {
         let rules = asked.rules.iter().map(StoredRule::from);
-        self.action == *action && self.cost() == asked.cost && rules.eq(self.rules.iter().cloned())
+        self.action == *action && self.costs(asked) && rules.eq(self.rules.iter().cloned())
+    }
+
+    /// Whether people were told of what the call would use. Rows of earlier builds have a share in the place of an answer's
+    /// cost.
+    fn costs(&self, asked: &ApprovalAsked) -> bool {
+        match (&asked.cost, &self.cost, &self.share) {
+            (Some(Cost::Share(given)), Some(before), None) => *before == given.whole(),
+            _ => self.cost() == asked.cost,
+        }
     }
 
     /// What the call would use, where it is that what people decide about.
