@@ -14,8 +14,11 @@ fn every_edit_that_takes_a_defence_out_fits_the_code_and_stands_in_the_documents
 #[test]
 fn an_edit_that_no_longer_fits_is_found() {
     let edit = "what: it\nfile: a.rs\ntest: -p a b\n-if bad {\n+if false {\n";
-    let doc = ("docs/security.md", "`tests/defences/01-it.edit` `b`");
-    let with = |code| of(&[("tests/defences/01-it.edit", edit), ("a.rs", code), doc]);
+    let in_row = |row, code| {
+        let doc = ("docs/security.md", row);
+        of(&[("tests/defences/01-it.edit", edit), ("a.rs", code), doc])
+    };
+    let with = |code| in_row("`a.rs` `b` `tests/defences/01-it.edit`", code);
     let test = "fn b() {}\n";
     let once = format!("{test}    if bad {{\n");
     let twice = format!("{once}if bad {{\n");
@@ -24,6 +27,8 @@ fn an_edit_that_no_longer_fits_is_found() {
     assert_complaints(&stale(&with(&twice)), &["2 lines"]);
     assert_complaints(&stale(&with("if bad {\n")), &["no test"]);
     assert_complaints(&stale(&with(test)), &["0 lines"]);
+    let elsewhere = in_row("`b.rs` `b` `tests/defences/01-it.edit`\n`a.rs`", &once);
+    assert_complaints(&stale(&elsewhere), &["no row"]);
 }
 
 fn is_edit(path: &str) -> bool {
@@ -54,11 +59,14 @@ fn complaints(files: &Files, path: &str, edit: &str) -> Vec<String> {
     if !files.values().any(|text| text.contains(&defined)) {
         complaints.push(format!("{path}: there is no test {name}"));
     }
-    let listed = files.get("docs/security.md");
-    let entry = format!("`{path}`");
-    if !listed.is_some_and(|text| text.contains(&entry) && text.contains(name)) {
+    let mut listed = files
+        .get("docs/security.md")
+        .map_or("", String::as_str)
+        .lines();
+    let row = [path, file, name].map(|it| format!("`{it}`"));
+    if !listed.any(|line| row.iter().all(|it| line.contains(it))) {
         complaints.push(format!(
-            "{path}: docs/security.md does not list it and {name}"
+            "{path}: docs/security.md has no row of it with {file} and {name}"
         ));
     }
     complaints
