@@ -347,7 +347,7 @@ impl Node {
             Request::RevokeGrant(id) => said("grant.revoked", id.to_string()),
             Request::Acknowledge { realm, why } => Some(AuditNote {
                 person: by.map(ToOwned::to_owned),
-                realm: self.resolve_name(realm).ok(),
+                realm: Some(realm.clone()),
                 why: why.clone(),
                 ..AuditNote::new("witness.acknowledged")
             }),

@@ -107,8 +107,8 @@ pub enum Request {
     RevokeGrant(GrantId),
     /// Takes note that somebody has seen what contradicts the audit log of a realm.
     Acknowledge {
-        /// The realm.
-        realm: RealmName,
+        /// Where the realm stands, or stood.
+        realm: Scope,
         /// Why it is no more to be told of.
         why: Option<String>,
     },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use realm_crypto::{VerifiedChain, verify};
 use realm_protocol::{
-    Digest, RealmId, RealmName, Scope, Timestamp,
+    Digest, RealmId, Scope, Timestamp,
     audit::{AuditContradiction, AuditHead, AuditNote, AuditOutcome, AuditProof, Contradiction},
     journal::Table,
     limits,
@@ -33,6 +33,8 @@ wire_map! {
         4 => contradiction: Option<AuditContradiction>,
         /// When an owner here has acknowledged that.
         5 => acknowledged: Option<Timestamp>,
+        /// The newest one that was found while it was too early to tell of another.
+        6 => again: Option<AuditContradiction>,
     }
 }
 
@@ -189,6 +191,7 @@ impl Node {
             unproven: None,
             contradiction: None,
             acknowledged: None,
+            again: None,
         });
         kept.scope = scope;
         self.hold_head(&mut kept, (signed, &head), beat.proof.as_ref(), &chain);
@@ -276,15 +279,19 @@ impl Node {
             at: self.now.wall,
             chain: Some(bare(chain)),
         };
-        let Some(view) = view_of(&found, None) else {
-            return;
-        };
         // One that contradicts itself again and again is told of once an hour; after somebody has acknowledged it, anew.
         let told = kept.contradiction.as_ref().map(|told| told.at);
         let told = told.filter(|_| kept.acknowledged.is_none());
-        if told.is_some_and(|told| found.at.since(told) < TOLD_AGAIN_MS) {
-            return;
+        match told.is_some_and(|told| found.at.since(told) < TOLD_AGAIN_MS) {
+            true => kept.again = Some(found),
+            false => self.tell_of(kept, found),
         }
+    }
+
+    fn tell_of(&mut self, kept: &mut Witnessed, found: AuditContradiction) {
+        let Some(view) = view_of(&found, None) else {
+            return;
+        };
         let why = format!(
             "signed {} entries at {}, then {} at {}",
             view.known.count,
@@ -301,23 +308,29 @@ impl Node {
         });
         kept.contradiction = Some(found);
         kept.acknowledged = None;
+        kept.again = None;
     }
 
-    /// An owner has seen that the audit log of a realm is not what it was.
-    pub(crate) fn acknowledge_contradiction(
-        &mut self,
-        name: &RealmName,
-    ) -> Result<Response, Refusal> {
-        let scope = self.resolve_name(name)?;
-        let mut kept = self.witness.iter_mut();
-        let found = kept.find(|(_, kept)| kept.scope == scope && kept.contradiction.is_some());
-        let (realm, kept) = found.ok_or_else(|| Refusal::NotFound {
-            what: "contradiction of",
-            name: name.to_string(),
-        })?;
-        kept.acknowledged.get_or_insert(self.now.wall);
-        let (key, row) = (*realm, state::write(kept));
-        self.put(Table::Witness, key.as_bytes(), row);
+    /// An owner has seen that the audit log of a realm is not what it was, of every realm that has stood there. What was
+    /// found since, and not told of yet, is told of now.
+    pub(crate) fn acknowledge_contradiction(&mut self, scope: &Scope) -> Result<Response, Refusal> {
+        let there = |kept: &Witnessed| kept.scope == *scope && kept.contradiction.is_some();
+        let found = self.witness.iter().filter(|(_, kept)| there(kept));
+        let found: Vec<_> = found.map(|(id, kept)| (*id, kept.clone())).collect();
+        if found.is_empty() {
+            return Err(Refusal::NotFound {
+                what: "contradiction of",
+                name: self.name_of(scope),
+            });
+        }
+        for (realm, mut kept) in found {
+            kept.acknowledged.get_or_insert(self.now.wall);
+            if let Some(again) = kept.again.take() {
+                self.tell_of(&mut kept, again);
+            }
+            self.put(Table::Witness, realm.as_bytes(), state::write(&kept));
+            self.witness.insert(realm, kept);
+        }
         Ok(Response::Done)
     }
 
@@ -337,12 +350,13 @@ impl Node {
         views.collect()
     }
 
-    /// The contradiction that was found in the audit log of the realm at a place.
+    /// The contradiction that was found in the audit log of the realm at a place; of several that have stood there, rather
+    /// one that nobody has acknowledged.
     pub fn contradiction_of(&self, scope: &Scope) -> Option<&AuditContradiction> {
-        let mut kept = self.witness.values();
-        kept.find(|kept| kept.scope == *scope)?
-            .contradiction
-            .as_ref()
+        let kept = self.witness.values();
+        let kept = kept.filter(|kept| kept.scope == *scope && kept.contradiction.is_some());
+        let found = kept.min_by_key(|kept| kept.acknowledged.is_some())?;
+        found.contradiction.as_ref()
     }
 }
 

@@ -6,6 +6,7 @@ use realm_client::{
 };
 use realm_node::{Node, Request, WitnessView};
 use realm_protocol::{
+    Scope,
     audit::{AuditHead, Contradiction},
     broadcast::Evidence,
     cbor::{self, Blob},
@@ -19,6 +20,7 @@ use super::{
     problem::Fail,
     views::{realm_name, time},
 };
+use crate::daemon::Daemon;
 
 pub(super) async fn list(daemon: Shared) -> Answer<Page<api::WitnessView>> {
     let look = |node: &Node| {
@@ -29,13 +31,12 @@ pub(super) async fn list(daemon: Shared) -> Answer<Page<api::WitnessView>> {
 }
 
 pub(super) async fn show(daemon: Shared, Segment(name): Segment) -> Answer<WitnessFile> {
-    let wanted = realm_name(&name)?;
+    let scope = place(&daemon, &name).await?;
     let found = daemon.handle.read(move |node| {
-        let scope = node.resolve_name(&wanted)?;
         let found = node.contradiction_of(&scope).cloned();
-        Ok::<_, realm_node::Refusal>((node.name_of(&scope), found))
+        (node.name_of(&scope), found)
     });
-    let (realm, found) = found.await??;
+    let (realm, found) = found.await?;
     let none = || {
         let what = format!("nothing is known here that contradicts the audit log of {realm}");
         Fail::from(Problem::new(Code::NotFound, what).with_hint("realmctl audit witness ls"))
@@ -54,19 +55,34 @@ pub(super) async fn acknowledge(
     Body(request): Body<AcknowledgeRequest>,
 ) -> Answer<Page<api::WitnessView>> {
     let AcknowledgeRequest { why } = request;
-    let realm = realm_name(&name)?;
+    let realm = place(&daemon, &name).await?;
     let asked = Request::Acknowledge {
         realm: realm.clone(),
         why,
     };
     carry_out(&daemon, asker.asks(asked)).await?;
     let look = move |node: &Node| {
-        let scope = node.resolve_name(&realm)?;
         let seen = node.witnessed().into_iter();
-        let of = seen.filter(|seen| seen.scope == scope);
-        Ok::<_, realm_node::Refusal>(of.map(|seen| view(node, seen)).collect())
+        let of = seen.filter(|seen| seen.scope == realm);
+        of.map(|seen| view(node, seen)).collect()
     };
-    Ok(axum::Json(Page::whole(daemon.handle.read(look).await??)))
+    Ok(axum::Json(Page::whole(daemon.handle.read(look).await?)))
+}
+
+/// Where the realm stands that is meant: by what it is listed as, which may be an id where it has no name here any more,
+/// or else by its name.
+async fn place(daemon: &Daemon, name: &str) -> Result<Scope, Fail> {
+    let listed = name.to_owned();
+    let look = move |node: &Node| {
+        let mut seen = node.witnessed().into_iter().map(|seen| seen.scope);
+        seen.find(|scope| node.name_of(scope) == listed)
+    };
+    if let Some(scope) = daemon.handle.read(look).await? {
+        return Ok(scope);
+    }
+    let wanted = realm_name(name)?;
+    let found = daemon.handle.read(move |node| node.resolve_name(&wanted));
+    Ok(found.await??)
 }
 
 fn view(node: &Node, seen: WitnessView) -> api::WitnessView {

@@ -159,7 +159,9 @@ impl Seen {
         checks.extend(self.peers.iter().map(|peer| peer_check(peer, now)));
         checks.extend(self.contradicted.iter().map(|(name, how)| {
             let title = format!("audit log of {name}");
-            let fix = format!("realmctl audit witness show {name}");
+            let fix = format!(
+                "realmctl audit witness show {name}, then: realmctl audit witness acknowledge {name}"
+            );
             bad(Finding::Fail, "witness.contradiction", &title, how, &fix)
         }));
         let late = self.unproven.iter();

@@ -51,6 +51,15 @@ fn entries_of(world: &World, host: HostId) -> usize {
     meant.count()
 }
 
+/// Whether there was something for an owner to acknowledge.
+fn acknowledge(world: &mut World, by: HostId, about: HostId) -> bool {
+    let request = Request::Acknowledge {
+        realm: world.hosts[about.0].node().standing().scope,
+        why: Some("restored".to_owned()),
+    };
+    matches!(world.ask_and_wait(by, request), Response::Done)
+}
+
 fn put_back(world: &mut World, host: HostId, disk: Disk) {
     world.crash(host);
     world.hosts[host.0].disk = disk;
@@ -122,14 +131,7 @@ fn a_log_that_is_told_anew_to_the_same_length_is_told() {
 #[test]
 fn what_was_acknowledged_stays_and_is_told_anew_when_the_log_contradicts_itself_again() {
     let (mut world, [acme, lab, genomics]) = cast(6);
-    let acknowledge = |world: &mut World, name: &str| {
-        let request = Request::Acknowledge {
-            realm: name.parse().unwrap(),
-            why: Some("restored".to_owned()),
-        };
-        matches!(world.ask_and_wait(acme, request), Response::Done)
-    };
-    assert!(!acknowledge(&mut world, "lab"), "there is nothing");
+    assert!(!acknowledge(&mut world, acme, lab), "there is nothing");
     let old = world.hosts[lab.0].disk.copy();
     for times in [1, 2] {
         work(&mut world, lab, 5);
@@ -141,16 +143,72 @@ fn what_was_acknowledged_stays_and_is_told_anew_when_the_log_contradicts_itself_
             (None, times)
         );
 
-        assert!(acknowledge(&mut world, "lab"));
+        assert!(acknowledge(&mut world, acme, lab));
         world.crash_for(acme, 100);
         world.run_for(10_000);
         let found = seen(&world, acme, lab).contradiction.unwrap();
         assert!(found.acknowledged.is_some());
     }
-    assert!(!acknowledge(&mut world, "lab/genomics"));
+    assert!(!acknowledge(&mut world, acme, genomics));
     let seen = audit::entries(&world.hosts[acme.0].disk);
     let seen = seen.iter().filter(|it| it.action == "witness.acknowledged");
     assert!(seen.count() >= 2 && world.is_up(genomics));
+}
+
+#[test]
+fn a_contradiction_that_was_not_told_of_is_told_once_the_one_before_is_acknowledged() {
+    let (mut world, [acme, lab, _]) = cast(7);
+    let old = world.hosts[lab.0].disk.copy();
+    let mut first = None;
+    for _ in 0..2 {
+        work(&mut world, lab, 5);
+        put_back(&mut world, lab, old.copy());
+        world.run_for(60_000);
+        let found = seen(&world, acme, lab).contradiction.unwrap();
+        let at = *first.get_or_insert(found.at);
+        assert_eq!((found.at, entries_of(&world, acme)), (at, 1), "told once");
+    }
+
+    assert!(acknowledge(&mut world, acme, lab));
+    for _ in 0..2 {
+        let found = seen(&world, acme, lab).contradiction.unwrap();
+        assert_eq!(found.acknowledged, None, "nobody has seen it");
+        assert!(Some(found.at) > first);
+        assert_eq!(entries_of(&world, acme), 2);
+        world.crash_for(acme, 100);
+        world.run_for(10_000);
+    }
+    assert!(acknowledge(&mut world, acme, lab));
+    let found = seen(&world, acme, lab).contradiction.unwrap();
+    assert!(found.acknowledged.is_some());
+    assert_eq!(entries_of(&world, acme), 2);
+}
+
+#[test]
+fn what_several_realms_at_one_place_have_told_is_acknowledged_together_also_without_a_name() {
+    let (mut world, [acme, lab, _]) = cast(8);
+    let old = world.hosts[lab.0].disk.copy();
+    work(&mut world, lab, 5);
+    put_back(&mut world, lab, old);
+    world.run_for(60_000);
+    world.crash(acme);
+    let realm = world.hosts[lab.0].node().standing().realm;
+    world.hosts[acme.0]
+        .disk
+        .double(Table::Witness, realm.as_bytes(), &[7; 32]);
+    world.start(acme);
+    world.run_for(1_000);
+    let ended = Request::RemovePeer("lab".parse().unwrap());
+    assert!(matches!(world.ask_and_wait(acme, ended), Response::Done));
+
+    assert!(acknowledge(&mut world, acme, lab));
+
+    let scope = world.hosts[lab.0].node().standing().scope;
+    let seen = world.hosts[acme.0].node().witnessed();
+    let there = seen.into_iter().filter(|seen| seen.scope == scope);
+    let found: Vec<_> = there.filter_map(|seen| seen.contradiction).collect();
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().all(|found| found.acknowledged.is_some()));
 }
 
 #[test]
