@@ -50,10 +50,11 @@ pub(super) async fn erase(
             by: by.clone(),
             why,
         };
-        carry_out(&daemon, asker.asks(Request::ForgetPseudonyms(asked))).await?;
+        // First, as the asker may go away in between: whoever is erased must not stay signed in.
         if let Some(member) = member {
             sign_out(&daemon, &member, &by).await?;
         }
+        carry_out(&daemon, asker.asks(Request::ForgetPseudonyms(asked))).await?;
     }
     Ok(axum::Json(Page::whole(found)))
 }
@@ -66,7 +67,7 @@ async fn sign_out(daemon: &Daemon, member: &Member, by: &str) -> Result<(), Fail
         daemon.renewals.write().await;
     }
     if ended {
-        let why = format!("erased by {by}");
+        let why = format!("signed out by {by}");
         note(daemon, &member.to_string(), SignInEnd::Ended(why)).await?;
     }
     Ok(())

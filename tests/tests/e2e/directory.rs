@@ -344,7 +344,7 @@ fn people_of_a_directory_do_what_their_groups_let_them_until_they_leave_or_it_is
     owner.ctl("erase person alice@ldap --why asked").ok();
     assert_eq!(asked(alice, "GET", "/v1/runs", &none).0, 401);
     let log = owner.ctl("audit ls --person alice@ldap -o json").ok();
-    assert!(log.contains("erased by owner"), "{log}");
+    assert!(log.contains("signed out by owner"), "{log}");
     daemon.stop();
 }
 
