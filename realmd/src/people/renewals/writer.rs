@@ -53,7 +53,7 @@ impl Renewals {
 }
 
 impl Writer {
-    /// Writes until the daemon stops, and the loop with it.
+    /// Writes until the daemon stops, or the loop takes no more.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         loop {
             tokio::select! {
@@ -66,20 +66,25 @@ impl Writer {
                 }
             }
             let turn = *self.asked.borrow_and_update();
-            self.write_rows().await;
+            // Whoever waits hears that nothing more is written.
+            if !self.write_rows().await {
+                return;
+            }
             self.written.send_replace(turn);
         }
     }
 
-    /// Writes what has changed. What the store did not take waits for the next asking.
-    async fn write_rows(&self) {
+    /// Writes what has changed, and tells whether the store has taken all of it: where it has not, the realm is stopping.
+    async fn write_rows(&self) -> bool {
         while let Some((whose, row)) = self.all.next_row(self.clock.now()) {
             let written = self.handle.ask(Request::KeepSignIns(row)).await;
             if !matches!(written, Ok(Response::Done)) {
                 tracing::debug!("what somebody has left is not written down");
-                return self.all.not_written(whose);
+                self.all.not_written(whose);
+                return false;
             }
         }
+        true
     }
 }
 
@@ -132,14 +137,34 @@ mod tests {
         all.begin(&whose, digest("shown"), until, now);
         let mut writing = pin!(writer.run(CancellationToken::new()));
 
-        // A request that is let go, and never goes on; the loop has not answered it.
-        let mut gone = pin!(all.write());
-        assert_eq!(gone.as_mut().now_or_never(), None);
-        let first = asked_for(&mut orders, &mut writing).await;
+        // A request that is let go, and never goes on.
+        assert_eq!(pin!(all.write()).now_or_never(), None);
+        let asked = asked_for(&mut orders, &mut writing).await;
 
-        let mut next = pin!(all.write());
-        assert_eq!(next.as_mut().now_or_never(), None);
-        let second = asked_for(&mut orders, &mut writing).await;
-        assert_eq!(first, second);
+        // The loop ends before it has answered.
+        writing.await;
+        let kept = all.next_row(clock.now()).map(|(_, row)| row.key);
+        assert_eq!(kept, Some(asked));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_row_that_the_loop_does_not_take_hears_the_end_and_not_that_it_is_written()
+     {
+        let (handle, orders) = channel();
+        let clock = Clock::start();
+        let (all, writer) = Renewals::written_by(handle, clock);
+        let now = clock.now().tick;
+        let whose = ["https://id", "realm", "ann"].map(str::to_owned);
+        let until = now.plus(10_000_000);
+        let renewal = Renewal::new("a1", Secret::new("first"));
+        all.hold(whose.clone(), renewal, until, now).unwrap();
+        all.begin(&whose, digest("shown"), until, now);
+        drop(orders);
+
+        let wrote = async { tokio::join!(writer.run(CancellationToken::new()), all.write()) };
+        wrote.await;
+
+        assert_eq!(*all.written.borrow(), 0);
+        assert!(all.written.has_changed().is_err());
     }
 }
